@@ -1,0 +1,14 @@
+//! The configuration of the executable: environment variables and the channel file, read once at start (core/OPS-2, core/CHN-7).
+//!
+//! Owns names, formats, defaults and the conditions between settings; it opens no socket, certificate or database, and does not know
+//! what the settings are used for. Start at [`ServeConfiguration`]; `docs/configuration.md` tells the same to operators.
+
+pub(crate) mod channels;
+pub(crate) mod environment;
+mod format;
+mod go_duration;
+mod reader;
+mod settings;
+
+pub(crate) use channels::Channels;
+pub(crate) use environment::ServeConfiguration;
