@@ -177,6 +177,26 @@ impl Needs {
         *self == Self::default()
     }
 
+    /// Adds what somebody else needs.
+    pub fn extend(&mut self, other: Self) {
+        self.organizations |= other.organizations;
+        self.data_managers.extend(other.data_managers);
+        self.data_samples.extend(other.data_samples);
+        self.functions.extend(other.functions);
+        self.compute_plans.extend(other.compute_plans);
+        self.compute_tasks.extend(other.compute_tasks);
+        self.task_statuses.extend(other.task_statuses);
+        self.children.extend(other.children);
+        self.unbuilt_tasks.extend(other.unbuilt_tasks);
+        self.output_assets.extend(other.output_assets);
+        self.models.extend(other.models);
+        self.model_users.extend(other.model_users);
+        self.failure_reports.extend(other.failure_reports);
+        self.addresses.extend(other.addresses);
+        self.samples_of_managers.extend(other.samples_of_managers);
+        self.statuses_in_plans.extend(other.statuses_in_plans);
+    }
+
     /// Forgets what `facts` hold already.
     pub fn retain_missing(&mut self, facts: &Facts) {
         self.organizations &= facts.organizations.is_none();

@@ -18,7 +18,10 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 fn committed_code_matches_the_proto_files() -> Fallible<()> {
     let described = compile()?;
     check("orchestrator.rs", rust_code(described.clone())?.as_bytes())?;
-    check("orchestrator.bin", &without_source_info(described).encode_to_vec())
+    check(
+        "orchestrator.bin",
+        &without_source_info(described).encode_to_vec(),
+    )
 }
 
 /// Compiles all proto files, with their imports and comments, dependencies first.

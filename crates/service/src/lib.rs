@@ -1,1 +1,20 @@
-//! service
+//! Use cases, the writer and the event feed: how calls become decisions, and decisions become state that everybody hears of.
+//!
+//! A write goes to the writer of its channel, which decides everything that is waiting as one batch (see [`writer`]); a read answers from one
+//! snapshot; a subscription follows the feed of its channel (see [`feed`]). This crate knows neither transport nor database: it is given a
+//! [`persistence::Store`] and a function that encodes events. Start at [`Service`].
+
+mod failure;
+pub mod feed;
+pub mod list;
+mod options;
+pub mod page_token;
+mod service;
+mod waiting;
+pub mod writer;
+
+pub use failure::Failure;
+pub use feed::Subscription;
+pub use list::{Listing, PageSelection};
+pub use options::{Clock, EncodeEvent, Options};
+pub use service::Service;

@@ -21,16 +21,15 @@ cd "$folder" || exit
 
 create() {
     printf '%s\n' "$1" >"$folder/password"
-    # Text is ordered by language, as on most servers in production, wherever this PostgreSQL can (from
-    # version 15 on): a statement that needs the order of bytes has to say so.
-    if "$programs/initdb" --help | grep -q -e --icu-locale; then
-        set -- --locale-provider=icu --icu-locale=en-US
-    else
-        set --
-    fi
+    # Text is ordered by language, as on most servers in production: a statement that needs the order of bytes
+    # has to say so. PostgreSQL before version 15, or built without ICU, refuses and orders by bytes.
+    initialize --locale-provider=icu --icu-locale=en-US || initialize
+}
+
+initialize() {
     # Passwords travel in clear: hashing them would cost an unoptimised client 80 ms for each connection.
     "$programs/initdb" --pgdata="$data" --username=orchestrator --pwfile="$folder/password" \
-        --auth=password --encoding=UTF8 --locale=C "$@" --no-sync
+        --auth=password --encoding=UTF8 --locale=C --no-sync "$@"
 }
 
 start() {

@@ -41,23 +41,23 @@ pub(super) struct Example {
 ///
 /// The text form is CSV: a header, then a line for each example with its features, in thousandths, and its class.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DataSample {
+pub(crate) struct DataSample {
     pub(super) examples: Vec<Example>,
 }
 
 /// All data of one organization.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OrganizationData {
+pub(crate) struct OrganizationData {
     /// What the organization trains on: four data samples of equal size.
-    pub training: [DataSample; TRAINING_DATA_SAMPLES],
+    pub(crate) training: [DataSample; TRAINING_DATA_SAMPLES],
     /// What it tests on and never trains on.
-    pub held_out: DataSample,
+    pub(crate) held_out: DataSample,
 }
 
 impl OrganizationData {
     /// Draws the data of the organization of this index, counted from 0. The number of organizations does not matter: two or more know
     /// all classes between them.
-    pub fn synthesize(seed: u64, organization: usize) -> Self {
+    pub(crate) fn synthesize(seed: u64, organization: usize) -> Self {
         let mut stream = Stream::new(seed, &format!("organization/{organization}"));
         let things = Things::of(seed, &mut stream);
         let examples_per_data_sample = 60 + stream.below(61);
@@ -69,10 +69,17 @@ impl OrganizationData {
                 let class = organization % CLASSES + usize::from(!is_frequent);
                 things.draw(class % CLASSES, &mut stream)
             });
-            DataSample { examples: examples.collect() }
+            DataSample {
+                examples: examples.collect(),
+            }
         });
         let held_out = (0..HELD_OUT_EXAMPLES).map(|number| things.draw(number % CLASSES, &mut stream));
-        Self { training, held_out: DataSample { examples: held_out.collect() } }
+        Self {
+            training,
+            held_out: DataSample {
+                examples: held_out.collect(),
+            },
+        }
     }
 }
 
@@ -143,17 +150,23 @@ impl FromStr for DataSample {
 }
 
 fn next_example(reader: &mut Reader<'_>) -> Result<Example, Malformed> {
-    reader.next("15 finite numbers and a class (0, 1 or 2), separated by commas", |line| {
-        let (features, class) = line.rsplit_once(',')?;
-        let class = class.parse().ok().filter(|class| *class < CLASSES)?;
-        Some(Example { features: numbers(features)?, class })
-    })
+    reader.next(
+        "15 finite numbers and a class (0, 1 or 2), separated by commas",
+        |line| {
+            let (features, class) = line.rsplit_once(',')?;
+            let class = class.parse().ok().filter(|class| *class < CLASSES)?;
+            Some(Example {
+                features: numbers(features)?,
+                class,
+            })
+        },
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::checksum;
     use super::{CLASSES, DataSample, HEADER, OrganizationData};
-    use crate::demo::learning::file::checksum;
 
     fn examples_by_class(data_samples: &[DataSample]) -> [usize; CLASSES] {
         let mut counts = [0; CLASSES];
@@ -166,8 +179,14 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bytes_on_every_machine() {
         let data = OrganizationData::synthesize(1, 0);
-        assert_eq!(checksum(data.training[0].to_string().as_bytes()), "GOLDEN_TRAINING");
-        assert_eq!(checksum(data.held_out.to_string().as_bytes()), "GOLDEN_HELD_OUT");
+        assert_eq!(
+            checksum(data.training[0].to_string().as_bytes()),
+            "2bf48f5b4c79ef84ca988d2a5679a40d5c2a947c78f8e98ef134b7f7fe70f43e"
+        );
+        assert_eq!(
+            checksum(data.held_out.to_string().as_bytes()),
+            "ed5a6add538ed7065ae02bf4e29972b242d7b35e569414f0a549c1c18cc66fee"
+        );
     }
 
     #[test]
@@ -185,7 +204,11 @@ mod tests {
             let data = OrganizationData::synthesize(1, organization);
             let counts = examples_by_class(&data.training);
             for (class, count) in counts.into_iter().enumerate() {
-                assert_eq!(count == 0, class == lacking, "organization {organization}: {counts:?}");
+                assert_eq!(
+                    count == 0,
+                    class == lacking,
+                    "organization {organization}: {counts:?}"
+                );
             }
             assert_eq!(examples_by_class(&[data.held_out]), [100; CLASSES]);
         }
@@ -205,9 +228,17 @@ mod tests {
             ("empty", String::new(), 1),
             ("another header", ROW.to_owned(), 1),
             ("no example", format!("{HEADER}\n"), 2),
-            ("a feature too few", format!("{HEADER}\n{ROW}\n{}\n", &ROW[2..]), 3),
+            (
+                "a feature too few",
+                format!("{HEADER}\n{ROW}\n{}\n", &ROW[2..]),
+                3,
+            ),
             ("a feature too many", format!("{HEADER}\n0,{ROW}\n"), 2),
-            ("no such class", format!("{HEADER}\n{ROW}\n{}3\n", &ROW[..ROW.len() - 1]), 3),
+            (
+                "no such class",
+                format!("{HEADER}\n{ROW}\n{}3\n", &ROW[..ROW.len() - 1]),
+                3,
+            ),
             ("cut off", format!("{HEADER}\n{ROW}\n0,1,2,"), 3),
             ("an empty line", format!("{HEADER}\n\n{ROW}\n"), 2),
         ];

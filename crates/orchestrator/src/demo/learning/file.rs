@@ -1,7 +1,7 @@
 //! Data samples and models as files: written as text, read back line by line, known by the SHA-256 of their bytes.
 //!
 //! Owns reading, writing and the checksum; what stands in the lines is known to the values themselves, through `Display` and `FromStr`.
-//! Start at [`write`].
+//! Start at [`write`](fn@write).
 
 use std::fmt::Display;
 use std::fs;
@@ -16,43 +16,37 @@ use sha2::{Digest, Sha256};
 /// # Errors
 ///
 /// The file cannot be written.
-pub fn write(path: &Path, value: &impl Display) -> anyhow::Result<String> {
+pub(crate) fn write(path: &Path, value: &impl Display) -> anyhow::Result<String> {
     let text = value.to_string();
     fs::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(checksum(text.as_bytes()))
 }
 
-/// Reads back what [`write`] wrote. Only the form is verified: compare [`checksum`]s to know that nobody changed the numbers.
+/// Reads back what [`write`](fn@write) wrote. Only the form is verified: compare [`checksum`]s to know that nobody changed the numbers.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or its text does not have the form of a `T`.
-pub fn read<T: FromStr<Err = Malformed>>(path: &Path) -> anyhow::Result<T> {
+pub(crate) fn read<T: FromStr<Err = Malformed>>(path: &Path) -> anyhow::Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.parse().with_context(|| format!("cannot use {}", path.display()))
+    text.parse()
+        .with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// The SHA-256 of a file's bytes in 64 lower-case hexadecimal digits (core/VAL-6).
-pub fn checksum(bytes: &[u8]) -> String {
+pub(crate) fn checksum(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
 /// A text that does not have the form of a data sample or of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: expected {expected}")]
+pub(crate) struct Malformed {
     /// The first line that is wrong, counted from 1; one past the last line if the text ends too early.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What should stand there.
-    pub expected: &'static str,
+    pub(crate) expected: &'static str,
 }
-
-impl Display for Malformed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}: expected {}", self.line, self.expected)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The lines of a text that are still to be read.
 pub(super) struct Reader<'text> {
@@ -62,7 +56,10 @@ pub(super) struct Reader<'text> {
 
 impl<'text> Reader<'text> {
     pub(super) fn new(text: &'text str) -> Self {
-        Self { lines: text.lines(), line: 0 }
+        Self {
+            lines: text.lines(),
+            line: 0,
+        }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -76,7 +73,10 @@ impl<'text> Reader<'text> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, Malformed> {
         self.line += 1;
-        self.lines.next().and_then(parse).ok_or(Malformed { line: self.line, expected })
+        self.lines.next().and_then(parse).ok_or(Malformed {
+            line: self.line,
+            expected,
+        })
     }
 
     /// Reads the next line, which can only be this one.
@@ -85,7 +85,14 @@ impl<'text> Reader<'text> {
     }
 
     pub(super) fn end(&self) -> Result<(), Malformed> {
-        if self.is_at_end() { Ok(()) } else { Err(Malformed { line: self.line + 1, expected: "the end" }) }
+        if self.is_at_end() {
+            Ok(())
+        } else {
+            Err(Malformed {
+                line: self.line + 1,
+                expected: "the end",
+            })
+        }
     }
 }
 
@@ -101,8 +108,8 @@ fn finite(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
     use super::{Malformed, Reader, checksum, numbers, read, write};
-    use crate::demo::learning::Model;
 
     #[test]
     fn the_checksum_is_that_of_the_published_example() {
@@ -128,7 +135,10 @@ mod tests {
         let path = folder.path().join("model.csv");
         std::fs::write(&path, "examples,many\n").unwrap();
         let message = format!("{:#}", read::<Model>(&path).unwrap_err());
-        assert!(message.contains("model.csv: line 1: expected \"examples,\""), "{message}");
+        assert!(
+            message.contains("model.csv: line 1: expected \"examples,\""),
+            "{message}"
+        );
     }
 
     #[test]
@@ -143,9 +153,21 @@ mod tests {
     fn a_reader_counts_lines_also_past_the_end() {
         let mut reader = Reader::new("header\nrow\n");
         assert_eq!(reader.next_is("header"), Ok(()));
-        assert_eq!(reader.end(), Err(Malformed { line: 2, expected: "the end" }));
+        assert_eq!(
+            reader.end(),
+            Err(Malformed {
+                line: 2,
+                expected: "the end"
+            })
+        );
         assert_eq!(reader.next_is("row"), Ok(()));
         assert_eq!(reader.end(), Ok(()));
-        assert_eq!(reader.next_is("another row"), Err(Malformed { line: 3, expected: "another row" }));
+        assert_eq!(
+            reader.next_is("another row"),
+            Err(Malformed {
+                line: 3,
+                expected: "another row"
+            })
+        );
     }
 }

@@ -6,13 +6,12 @@
 //! [`Model::train`], [`Model::aggregate`] and [`Model::accuracy`].
 
 mod data;
-pub mod file;
+pub(crate) mod file;
 mod model;
 mod random;
 
-pub use data::{DataSample, OrganizationData};
-pub use file::Malformed;
-pub use model::{Model, NothingLearned};
+pub(crate) use data::{DataSample, OrganizationData};
+pub(crate) use model::Model;
 
 #[cfg(test)]
 mod tests;

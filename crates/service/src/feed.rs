@@ -1,0 +1,221 @@
+//! The event feed: one per channel and process, from which all subscribers of the channel are served.
+//!
+//! The newest events stand in a bounded ring in memory; a subscriber that is behind the ring reads stored pages at its own pace. Nobody
+//! holds a database connection or a snapshot while it sends or waits. Positions are contiguous, so a subscriber knows by counting whether it
+//! has missed anything. The local writer publishes what it commits; a follower fetches what other processes commit.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use asset::{ChannelName, EventId};
+use persistence::{Store, StoredEvent};
+use tokio::sync::{Notify, watch};
+
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// Events kept in memory for those who keep up.
+const RING_EVENTS_MAX: usize = 8192;
+/// Their encoded bytes.
+const RING_BYTES_MAX: usize = 16 << 20;
+/// Events that the follower reads at once.
+const FOLLOW_EVENTS_MAX: usize = 1000;
+
+/// The newest events of a channel, without gaps.
+#[derive(Default)]
+struct Ring {
+    events: VecDeque<Arc<StoredEvent>>,
+    bytes: usize,
+    /// The position of the last event that was put in, or with which the feed began.
+    end: Option<u64>,
+}
+
+/// What the ring has for somebody at a position.
+enum Found {
+    /// The next events.
+    Events(Vec<Arc<StoredEvent>>),
+    /// Nothing newer is known.
+    Nothing,
+    /// The next event is older than the ring, or the ring has not begun.
+    Older,
+}
+
+impl Ring {
+    fn push(&mut self, event: Arc<StoredEvent>) {
+        match self.end {
+            Some(end) if event.position <= end => return, // the writer and the follower may both bring it
+            Some(end) if event.position == end + 1 => {}
+            _ => self.clear(), // a gap, to be read from the store
+        }
+        self.end = Some(event.position);
+        self.bytes += event.encoded.len();
+        self.events.push_back(event);
+        while self.events.len() > RING_EVENTS_MAX || self.bytes > RING_BYTES_MAX && self.events.len() > 1 {
+            let oldest = self.events.pop_front();
+            self.bytes -= oldest.map_or(0, |event| event.encoded.len());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.bytes = 0;
+    }
+
+    fn after(&self, position: u64, limit: usize) -> Found {
+        if self.end.is_some_and(|end| position >= end) {
+            return Found::Nothing;
+        }
+        match self.events.front() {
+            Some(first) if first.position <= position + 1 => {
+                let skipped = usize::try_from(position + 1 - first.position).unwrap_or(usize::MAX);
+                Found::Events(self.events.iter().skip(skipped).take(limit).cloned().collect())
+            }
+            _ => Found::Older,
+        }
+    }
+}
+
+/// The feed of one channel.
+pub(crate) struct Feed {
+    channel: ChannelName,
+    store: Arc<dyn Store>,
+    replay_events_max: usize,
+    ring: Mutex<Ring>,
+    /// The highest position that subscribers may ask for.
+    tip: watch::Sender<u64>,
+    /// Rung when another process may have written.
+    bell: Arc<Notify>,
+}
+
+impl Feed {
+    /// Starts a feed and its follower, which ends with it.
+    pub(crate) fn start(channel: ChannelName, store: Arc<dyn Store>, options: &Options) -> Arc<Self> {
+        let feed = Arc::new(Self {
+            channel,
+            store,
+            replay_events_max: options.replay_events_max.max(1),
+            ring: Mutex::default(),
+            tip: watch::Sender::new(0),
+            bell: Arc::default(),
+        });
+        tokio::spawn(follow(Arc::downgrade(&feed), Arc::clone(&feed.bell), options.poll_interval));
+        feed
+    }
+
+    /// Puts in what was committed, and wakes the subscribers.
+    pub(crate) fn publish(&self, events: Vec<StoredEvent>) {
+        let Some(last) = events.last().map(|event| event.position) else { return };
+        {
+            let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            events.into_iter().for_each(|event| ring.push(Arc::new(event)));
+        }
+        self.tip.send_if_modified(|tip| {
+            let newer = last > *tip;
+            *tip = last.max(*tip);
+            newer
+        });
+    }
+
+    /// Another process may have written up to this position.
+    pub(crate) fn hint(&self, position: u64) {
+        if position > *self.tip.borrow() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Fetches what other processes have committed since the last event known here.
+    async fn catch_up(&self) -> persistence::Result<()> {
+        let Some(mut known) = self.ring.lock().unwrap_or_else(PoisonError::into_inner).end else {
+            return self.begin().await;
+        };
+        loop {
+            let events = self.store.events_after(&self.channel, known, FOLLOW_EVENTS_MAX).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            known = last.position;
+            self.publish(events);
+        }
+    }
+
+    /// Nothing is known yet: what is stored so far is read by those who want it.
+    async fn begin(&self) -> persistence::Result<()> {
+        let head = self.store.head(&self.channel).await?;
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.end.get_or_insert(head.position);
+        drop(ring);
+        // Somebody may have read the store before this; let them look again.
+        self.tip.send_modify(|tip| *tip = head.position.max(*tip));
+        Ok(())
+    }
+
+    fn after(&self, position: u64) -> Found {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).after(position, self.replay_events_max)
+    }
+}
+
+/// Looks for events of other processes whenever the bell rings, and now and then in case a hint was lost (core/SUB-10).
+async fn follow(feed: Weak<Feed>, bell: Arc<Notify>, poll_interval: Duration) {
+    loop {
+        {
+            let Some(feed) = feed.upgrade() else { return };
+            let wanted = feed.tip.receiver_count() > 0;
+            if wanted && let Err(error) = feed.catch_up().await {
+                tracing::warn!(%error, channel = %feed.channel, "cannot follow the event log");
+            }
+        }
+        let _rung_or_time = tokio::time::timeout(poll_interval, bell.notified()).await;
+    }
+}
+
+/// One subscriber's place in the event log of a channel.
+pub struct Subscription {
+    feed: Arc<Feed>,
+    position: u64,
+    tip: watch::Receiver<u64>,
+}
+
+impl Subscription {
+    /// Begins after the event `start`, or at the beginning of the log (core/SUB-2, SUB-3).
+    pub(crate) async fn begin(feed: Arc<Feed>, start: Option<EventId>) -> Result<Self, Failure> {
+        let position = match start {
+            None => 0,
+            Some(id) => {
+                let found = feed.store.event_position(&feed.channel, id).await;
+                let found = found.map_err(|error| Failure::of_storage(&error))?;
+                found.ok_or_else(|| asset::Refusal::not_found(id))?
+            }
+        };
+        let tip = feed.tip.subscribe();
+        feed.bell.notify_one();
+        Ok(Self { feed, position, tip })
+    }
+
+    /// Waits for the next events: at least one, in order, without a gap. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] or [`Failure::Internal`] if storage cannot be read; subscribing again after the last event goes on.
+    pub async fn next(&mut self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
+        loop {
+            self.tip.borrow_and_update();
+            let events = match self.feed.after(self.position) {
+                Found::Events(events) => events,
+                Found::Nothing => Vec::new(),
+                Found::Older => self.stored().await?,
+            };
+            if let Some(last) = events.last() {
+                self.position = last.position;
+                return Ok(events);
+            }
+            if self.tip.changed().await.is_err() {
+                return Err(Failure::Unavailable);
+            }
+        }
+    }
+
+    async fn stored(&self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
+        let feed = &self.feed;
+        let events = feed.store.events_after(&feed.channel, self.position, feed.replay_events_max).await;
+        let events = events.map_err(|error| Failure::of_storage(&error))?;
+        Ok(events.into_iter().map(Arc::new).collect())
+    }
+}

@@ -1,0 +1,56 @@
+//! What whoever starts the service decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asset::{Event, Timestamp};
+use bytes::Bytes;
+
+/// Reads the clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Encodes an event as it goes on the wire and into the log.
+pub type EncodeEvent = Arc<dyn Fn(&Event) -> Bytes + Send + Sync>;
+
+/// Settings of a service.
+#[derive(Clone)]
+pub struct Options {
+    /// How long a batch is tried again after a passing trouble of the store, counted from its first attempt; zero means never (core/TX-5).
+    pub retry_budget: Duration,
+    /// Calls that may wait in a channel's queue; beyond, calls are refused as unavailable.
+    pub queue_length_max: usize,
+    /// Calls decided in one batch at most.
+    pub batch_calls_max: usize,
+    /// Rows that a batch may be expected to write; a larger call goes alone.
+    pub batch_rows_max: usize,
+    /// Stored events read at once for a subscriber that is behind (core/SUB-9).
+    pub replay_events_max: usize,
+    /// How often a feed looks for events of other processes whose hint was lost.
+    pub poll_interval: Duration,
+    /// The clock.
+    pub clock: Clock,
+    /// The encoder of events.
+    pub encode_event: EncodeEvent,
+}
+
+impl Options {
+    /// Sensible settings with the system's clock.
+    pub fn new(encode_event: EncodeEvent) -> Self {
+        Self {
+            retry_budget: Duration::from_millis(500),
+            queue_length_max: 4096,
+            batch_calls_max: 128,
+            batch_rows_max: 2000,
+            replay_events_max: 100,
+            poll_interval: Duration::from_secs(1),
+            clock: Arc::new(system_clock),
+            encode_event,
+        }
+    }
+}
+
+/// The system's time, cut to whole microseconds (core/TX-3).
+fn system_clock() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,135 @@
+//! The service: the one door to everything below the transport.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use asset::{ChannelName, Command, EventId, Facts, Inquiry, Needs, OrganizationId};
+use persistence::{Hint, Stages, Store};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::failure::Failure;
+use crate::feed::{Feed, Subscription};
+use crate::options::Options;
+use crate::waiting::{Waiting, WaitingCall};
+use crate::writer::Writer;
+
+/// What runs for a channel that has been used: its writer and its feed.
+struct Channel {
+    queue: mpsc::Sender<Box<dyn Waiting>>,
+    feed: Arc<Feed>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    options: Options,
+    channels: Mutex<HashMap<ChannelName, Arc<Channel>>>,
+}
+
+/// Carries out calls. Cheap to clone; everything it runs ends with the last clone.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+impl Service {
+    /// A service on this store. Must be called within a tokio runtime.
+    pub fn new(store: Arc<dyn Store>, options: Options) -> Self {
+        let hints = store.hints();
+        let inner = Arc::new(Inner { store, options, channels: Mutex::default() });
+        tokio::spawn(pass_hints(Arc::downgrade(&inner), hints));
+        Self(inner)
+    }
+
+    /// Carries out a command: it is decided with whatever else is waiting in its channel, and answered once it is durable (core/TX-1).
+    ///
+    /// Dropping the future before the decision withdraws the call (core/TX-10).
+    ///
+    /// # Errors
+    /// The command's refusal; [`Failure::Unavailable`] if the queue is full or storage is away for longer than the retry budget.
+    pub async fn execute<C: Command>(
+        &self,
+        channel: &ChannelName,
+        caller: &OrganizationId,
+        command: C,
+    ) -> Result<C::Answer, Failure> {
+        self.execute_large(channel, caller, command, 1).await
+    }
+
+    /// Like [`Service::execute`], for a command that may write many rows: `expected_rows` decides with how many others it shares a batch.
+    ///
+    /// # Errors
+    /// As [`Service::execute`].
+    pub async fn execute_large<C: Command>(
+        &self,
+        channel: &ChannelName,
+        caller: &OrganizationId,
+        command: C,
+        expected_rows: usize,
+    ) -> Result<C::Answer, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let call = WaitingCall { command, caller: caller.clone(), expected_rows, outcome: None, reply };
+        self.channel(channel).queue.try_send(Box::new(call)).map_err(|_full| Failure::Unavailable)?;
+        answer.await.map_err(|_writer_ended| Failure::Internal)?
+    }
+
+    /// Answers an inquiry from one snapshot (core/TX-8).
+    ///
+    /// # Errors
+    /// The inquiry's refusal; [`Failure::Unavailable`] if storage is away.
+    pub async fn inquire<I: Inquiry>(&self, channel: &ChannelName, inquiry: I) -> Result<I::Answer, Failure> {
+        let inquiry = Arc::new(InquiryStages(inquiry));
+        let facts = self.0.store.read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>).await;
+        let facts = facts.map_err(|error| Failure::of_storage(&error))?;
+        Ok(inquiry.0.answer(&facts)?)
+    }
+
+    /// Subscribes to the events of a channel after `start`, or from the first one on.
+    ///
+    /// # Errors
+    /// OE0002 for an event that the channel does not have (core/SUB-4); [`Failure::Unavailable`] if storage is away.
+    pub async fn subscribe(&self, channel: &ChannelName, start: Option<EventId>) -> Result<Subscription, Failure> {
+        Subscription::begin(Arc::clone(&self.channel(channel).feed), start).await
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.0.store.as_ref()
+    }
+
+    /// The channel's writer and feed, started at first use.
+    fn channel(&self, name: &ChannelName) -> Arc<Channel> {
+        let inner = &self.0;
+        let mut channels = inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let channel = channels.entry(name.clone()).or_insert_with(|| {
+            let feed = Feed::start(name.clone(), Arc::clone(&inner.store), &inner.options);
+            let queue =
+                Writer::start(name.clone(), Arc::clone(&inner.store), Arc::clone(&feed), inner.options.clone());
+            Arc::new(Channel { queue, feed })
+        });
+        Arc::clone(channel)
+    }
+}
+
+struct InquiryStages<I>(I);
+
+impl<I: Inquiry> Stages for InquiryStages<I> {
+    fn missing(&self, facts: &Facts) -> Needs {
+        let mut needs = Needs::default();
+        self.0.needs(facts, &mut needs);
+        needs.retain_missing(facts);
+        needs
+    }
+}
+
+/// Passes the hints of other processes on to the feeds.
+async fn pass_hints(service: std::sync::Weak<Inner>, mut hints: broadcast::Receiver<Hint>) {
+    loop {
+        let hint = match hints.recv().await {
+            Ok(hint) => hint,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue, // feeds poll, too
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        let Some(service) = service.upgrade() else { return };
+        let channels = service.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(&hint.channel) {
+            channel.feed.hint(hint.position);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A call that waits to be decided: the command, who asked, and where the answer goes.
+//!
+//! Owns the containment of faults: a panic while one call is decided answers that call and leaves the others alone (core/DEF-14).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::failure::Failure;
+
+/// A waiting call of any kind, as the writer sees it.
+pub(crate) trait Waiting: Send {
+    /// Whether the caller has left; then the call must not be decided any more (core/TX-10).
+    fn is_abandoned(&self) -> bool;
+
+    /// Adds what has to be known to decide it.
+    fn needs(&mut self, facts: &Facts, needs: &mut Needs);
+
+    /// Decides it anew, keeps the answer, and returns the changes: none if it is refused.
+    fn decide(&mut self, now: Timestamp, facts: &Facts) -> Vec<Change>;
+
+    /// Sends the answer that the last decision kept.
+    fn answer(self: Box<Self>);
+
+    /// Sends this failure instead.
+    fn fail(self: Box<Self>, failure: Failure);
+
+    /// How many rows it may be expected to write.
+    fn expected_rows(&self) -> usize;
+}
+
+/// A waiting call with its command.
+pub(crate) struct WaitingCall<C: Command> {
+    pub(crate) command: C,
+    pub(crate) caller: OrganizationId,
+    pub(crate) expected_rows: usize,
+    pub(crate) outcome: Option<Result<C::Answer, Failure>>,
+    pub(crate) reply: oneshot::Sender<Result<C::Answer, Failure>>,
+}
+
+impl<C: Command> Waiting for WaitingCall<C> {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn needs(&mut self, facts: &Facts, needs: &mut Needs) {
+        // A fault here comes back when the call is decided, which answers it.
+        let mut own = Needs::default();
+        if contain(|| self.command.needs(&self.caller, facts, &mut own)).is_ok() {
+            needs.extend(own);
+        }
+    }
+
+    fn decide(&mut self, now: Timestamp, facts: &Facts) -> Vec<Change> {
+        let call = Call { caller: self.caller.clone(), now };
+        let (changes, outcome) = match contain(|| self.command.decide(&call, facts)) {
+            Ok(Ok(decision)) => (decision.changes, Ok(decision.answer)),
+            Ok(Err(refusal)) => (Vec::new(), Err(Failure::Refused(refusal))),
+            Err(failure) => (Vec::new(), Err(failure)),
+        };
+        self.outcome = Some(outcome);
+        changes
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.unwrap_or(Err(Failure::Internal));
+        // A caller that has left does not need its answer.
+        let _left = self.reply.send(outcome);
+    }
+
+    fn fail(self: Box<Self>, failure: Failure) {
+        let _left = self.reply.send(Err(failure));
+    }
+
+    fn expected_rows(&self) -> usize {
+        self.expected_rows
+    }
+}
+
+/// Runs a piece of a decision; a panic becomes a failure of this call alone. Nothing outside is left half changed, since decisions only read.
+fn contain<T>(decide: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(decide)).map_err(|_panic| {
+        tracing::error!("a call was given up because of a fault while it was decided");
+        Failure::Internal
+    })
+}

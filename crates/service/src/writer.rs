@@ -1,0 +1,215 @@
+//! The writer: one per channel and process, which decides everything that is waiting as one batch.
+//!
+//! The five steps of a batch: lock the channel, load the facts that its calls need, decide each call in turn, apply all changes with their
+//! events, answer. Calls are decided one after the other on facts that include the earlier ones, so outcomes are serializable by
+//! construction; a batch costs one commit however many calls are in it. Start at [`Writer::run`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use asset::key::Key;
+use asset::{Change, ChannelName, Event, EventId, Facts, Metadata, Needs, Timestamp};
+use persistence::event_log::Envelope;
+use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::feed::Feed;
+use crate::options::Options;
+use crate::waiting::Waiting;
+
+type Call = Box<dyn Waiting>;
+
+/// What the calls of a batch came to.
+#[derive(Default)]
+struct Decided {
+    changes: Vec<Change>,
+    events: Vec<StoredEvent>,
+}
+
+/// The writer of one channel.
+pub(crate) struct Writer {
+    channel: ChannelName,
+    store: Arc<dyn Store>,
+    feed: Arc<Feed>,
+    options: Options,
+}
+
+impl Writer {
+    /// Starts a writer; it ends when the queue's sender is dropped.
+    pub(crate) fn start(
+        channel: ChannelName,
+        store: Arc<dyn Store>,
+        feed: Arc<Feed>,
+        options: Options,
+    ) -> mpsc::Sender<Call> {
+        let (queue, waiting) = mpsc::channel(options.queue_length_max.max(1));
+        let writer = Self { channel, store, feed, options };
+        tokio::spawn(writer.run(waiting));
+        queue
+    }
+
+    async fn run(self, mut queue: mpsc::Receiver<Call>) {
+        let mut waiting = Vec::new();
+        while queue.recv_many(&mut waiting, self.options.batch_calls_max).await > 0 {
+            for calls in split(std::mem::take(&mut waiting), self.options.batch_rows_max) {
+                self.serve(calls).await;
+            }
+        }
+    }
+
+    /// Carries out a batch and answers its calls. If rows stand in its way, its calls are tried one by one, so that
+    /// one of them cannot fail its neighbours.
+    async fn serve(&self, mut calls: Vec<Call>) {
+        match self.attempt_within_budget(&mut calls).await {
+            Ok(events) => {
+                self.publish(events);
+                calls.into_iter().for_each(Waiting::answer);
+            }
+            Err(Error::Conflict(_) | Error::Failed(_)) if calls.len() > 1 => {
+                for call in calls {
+                    Box::pin(self.serve(vec![call])).await;
+                }
+            }
+            Err(error) => {
+                let failure = Failure::of_storage(&error);
+                calls.into_iter().for_each(|call| call.fail(failure.clone()));
+            }
+        }
+    }
+
+    fn publish(&self, events: Vec<StoredEvent>) {
+        if let Some(last) = events.last() {
+            self.store.announce(Hint { channel: self.channel.clone(), position: last.position });
+        }
+        self.feed.publish(events);
+    }
+
+    /// Tries a batch until it succeeds, the trouble will not pass, or the budget is used up (core/TX-4, TX-5).
+    async fn attempt_within_budget(&self, calls: &mut Vec<Call>) -> Result<Vec<StoredEvent>, Error> {
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        let mut uncertain: Vec<StoredEvent> = Vec::new();
+        let mut attempts = 0;
+        loop {
+            calls.retain(|call| !call.is_abandoned());
+            let error = match self.attempt(calls, &mut uncertain).await {
+                Ok(events) => return Ok(events),
+                Err(error) => error,
+            };
+            attempts += 1;
+            // A row that appeared since the facts were loaded is there when they are loaded anew, so a lone call gets its second chance always.
+            let reload = matches!(error, Error::Conflict(_)) && calls.len() == 1;
+            let passing = matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown(_));
+            let in_budget = began.elapsed() <= self.options.retry_budget && !self.options.retry_budget.is_zero();
+            if !(reload && (attempts == 1 || in_budget) || passing && in_budget) {
+                return Err(error);
+            }
+            tracing::debug!(%error, attempts, channel = %self.channel, "a batch is tried again");
+            tokio::time::sleep(jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+
+    /// One attempt, from nothing (core/TX-7). `uncertain` holds the events of an attempt whose commit was not confirmed: under the channel's
+    /// lock it can be told whether they are there.
+    async fn attempt(&self, calls: &mut [Call], uncertain: &mut Vec<StoredEvent>) -> Result<Vec<StoredEvent>, Error> {
+        let mut batch = self.store.begin(&self.channel).await?;
+        if let Some(event) = uncertain.first() {
+            if self.store.event_position(&self.channel, event.id).await?.is_some() {
+                return Ok(std::mem::take(uncertain));
+            }
+            uncertain.clear();
+        }
+        let facts = self.load(batch.as_mut(), calls).await?;
+        let mut head = batch.head().clone();
+        let Decided { changes, events } = self.decide(calls, facts, &mut head);
+        if changes.is_empty() {
+            return Ok(events);
+        }
+        let applied = batch.apply(WriteSet::of(&changes), events.clone(), head).await;
+        if matches!(applied, Err(Error::OutcomeUnknown(_))) {
+            *uncertain = events;
+            return applied.map(|()| Vec::new());
+        }
+        applied.map(|()| events)
+    }
+
+    /// Loads the facts of all calls together, in stages, until nothing is missing.
+    async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call]) -> Result<Facts, Error> {
+        let mut facts = Facts::default();
+        loop {
+            let mut needs = Needs::default();
+            calls.iter_mut().for_each(|call| call.needs(&facts, &mut needs));
+            needs.retain_missing(&facts);
+            if needs.is_empty() {
+                return Ok(facts);
+            }
+            batch.load(&needs, &mut facts).await?;
+        }
+    }
+
+    /// Decides each call in turn, on facts that include the accepted ones before it.
+    fn decide(&self, calls: &mut [Call], mut facts: Facts, head: &mut Head) -> Decided {
+        let mut decided = Decided::default();
+        for call in calls {
+            let now = (self.options.clock)().max(head.time.next());
+            let changes = call.decide(now, &facts);
+            for change in &changes {
+                facts.apply(change);
+                decided.events.extend(self.event(change, now, head));
+            }
+            decided.changes.extend(changes);
+        }
+        decided
+    }
+
+    /// The event of a change, at the next place of the log.
+    fn event(&self, change: &Change, now: Timestamp, head: &mut Head) -> Option<StoredEvent> {
+        let announcement = change.announcement()?;
+        let event = Event {
+            id: EventId::from_uuid(Uuid::new_v4()), // core/EVT-2
+            channel: self.channel.clone(),
+            timestamp: now,
+            event_kind: announcement.event_kind,
+            asset: announcement.asset,
+            metadata: announcement.reason.map(|reason| ("reason".to_owned(), reason)).into_iter().collect::<Metadata>(),
+        };
+        Some(head.append(Envelope {
+            id: event.id,
+            timestamp: event.timestamp,
+            asset_kind: event.asset.kind(),
+            event_kind: event.event_kind,
+            asset_key: event.asset.key(),
+            encoded: (self.options.encode_event)(&event),
+            metadata: event.metadata,
+        }))
+    }
+}
+
+/// Splits the waiting calls, in their order, into batches of about so many rows; a larger call goes alone.
+fn split(calls: Vec<Call>, rows_max: usize) -> Vec<Vec<Call>> {
+    let mut batches: Vec<Vec<Call>> = Vec::new();
+    let mut room = 0;
+    for call in calls {
+        let rows = call.expected_rows();
+        match batches.last_mut() {
+            Some(batch) if rows <= room => {
+                room -= rows;
+                batch.push(call);
+            }
+            _ => {
+                room = rows_max.saturating_sub(rows);
+                batches.push(vec![call]);
+            }
+        }
+    }
+    batches
+}
+
+/// Something between nothing and twice the pause, so that replicas do not meet again at once.
+fn jitter(pause: Duration) -> Duration {
+    let share = f64::from(Uuid::new_v4().as_bytes()[0]) / 128.0;
+    pause.mul_f64(share)
+}
