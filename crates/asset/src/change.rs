@@ -105,7 +105,9 @@ impl Change {
     pub fn announcement(&self) -> Option<Announcement> {
         use EventKind::{Created, Disabled, Updated};
         let (event_kind, asset) = match self {
-            Self::OrganizationRegistered(organization) => (Created, EventAsset::Organization(Arc::clone(organization))),
+            Self::OrganizationRegistered(organization) => {
+                (Created, EventAsset::Organization(Arc::clone(organization)))
+            }
             Self::DataManagerRegistered(manager) => (Created, EventAsset::DataManager(Arc::clone(manager))),
             Self::DataManagerRenamed(manager) => (Updated, EventAsset::DataManager(Arc::clone(manager))),
             Self::DataSampleRegistered(sample) => (Created, EventAsset::DataSample(Arc::clone(sample))),
@@ -120,20 +122,32 @@ impl Change {
             }
             Self::ComputePlanFailed(_) => return None,
             Self::ComputeTaskRegistered(task) => (Created, EventAsset::ComputeTask(Arc::clone(task))),
-            Self::ComputeTaskStatusChanged { task, .. } => (Updated, EventAsset::ComputeTask(Arc::clone(task))),
+            Self::ComputeTaskStatusChanged { task, .. } => {
+                (Updated, EventAsset::ComputeTask(Arc::clone(task)))
+            }
             Self::ModelRegistered(model) => (Created, EventAsset::Model(Arc::clone(model))),
             Self::ModelDisabled { model, .. } => (Disabled, EventAsset::Model(Arc::clone(model))),
-            Self::PerformanceRegistered(performance) => (Created, EventAsset::Performance(Arc::clone(performance))),
-            Self::OutputAssetRegistered(output_asset) => (Created, EventAsset::OutputAsset(Arc::clone(output_asset))),
+            Self::PerformanceRegistered(performance) => {
+                (Created, EventAsset::Performance(Arc::clone(performance)))
+            }
+            Self::OutputAssetRegistered(output_asset) => {
+                (Created, EventAsset::OutputAsset(Arc::clone(output_asset)))
+            }
             Self::FailureReportRegistered(report) => (Created, EventAsset::FailureReport(Arc::clone(report))),
             Self::ProfilingStepRecorded(step) => (Created, EventAsset::ProfilingStep(Arc::clone(step))),
         };
-        Some(Announcement { event_kind, asset, reason: self.reason().map(str::to_owned) })
+        Some(Announcement {
+            event_kind,
+            asset,
+            reason: self.reason().map(str::to_owned),
+        })
     }
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::FunctionStatusChanged { reason, .. } | Self::ComputeTaskStatusChanged { reason, .. } => Some(reason),
+            Self::FunctionStatusChanged { reason, .. } | Self::ComputeTaskStatusChanged { reason, .. } => {
+                Some(reason)
+            }
             _ => None,
         }
     }
@@ -142,24 +156,39 @@ impl Change {
     pub fn claimed_addresses(&self) -> Vec<&str> {
         match self {
             Self::DataManagerRegistered(manager) => {
-                vec![&manager.description.storage_address, &manager.opener.storage_address]
+                vec![
+                    &manager.description.storage_address,
+                    &manager.opener.storage_address,
+                ]
             }
             Self::FunctionRegistered(function) => {
-                vec![&function.description.storage_address, &function.archive.storage_address]
+                vec![
+                    &function.description.storage_address,
+                    &function.archive.storage_address,
+                ]
             }
-            Self::FunctionUpdated { function, image_address_before } => function
+            Self::FunctionUpdated {
+                function,
+                image_address_before,
+            } => function
                 .image
                 .as_ref()
                 .map(|image| image.storage_address.as_str())
                 .filter(|address| Some(*address) != image_address_before.as_deref())
                 .into_iter()
                 .collect(),
-            Self::ModelRegistered(model) => {
-                model.address.as_ref().map(|address| address.storage_address.as_str()).into_iter().collect()
-            }
-            Self::FailureReportRegistered(report) => {
-                report.logs_address.as_ref().map(|address| address.storage_address.as_str()).into_iter().collect()
-            }
+            Self::ModelRegistered(model) => model
+                .address
+                .as_ref()
+                .map(|address| address.storage_address.as_str())
+                .into_iter()
+                .collect(),
+            Self::FailureReportRegistered(report) => report
+                .logs_address
+                .as_ref()
+                .map(|address| address.storage_address.as_str())
+                .into_iter()
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -167,8 +196,14 @@ impl Change {
     /// The storage addresses that are free again.
     pub fn released_addresses(&self) -> Vec<&str> {
         match self {
-            Self::FunctionUpdated { function, image_address_before: Some(before) } => {
-                let kept = function.image.as_ref().is_some_and(|image| image.storage_address == *before);
+            Self::FunctionUpdated {
+                function,
+                image_address_before: Some(before),
+            } => {
+                let kept = function
+                    .image
+                    .as_ref()
+                    .is_some_and(|image| image.storage_address == *before);
                 if kept { Vec::new() } else { vec![before] }
             }
             Self::ModelDisabled { address_before, .. } => vec![address_before],

@@ -47,7 +47,9 @@ pub use event::{AssetKind, Event, EventAsset, EventKind};
 pub use facts::{Facts, Needs};
 pub use failure_report::FailureReport;
 pub use function::{Function, FunctionStatus};
-pub use key::{ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, EventId, FunctionKey, ModelKey};
+pub use key::{
+    ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, EventId, FunctionKey, ModelKey,
+};
 pub use metadata::Metadata;
 pub use model::Model;
 pub use organization::Organization;

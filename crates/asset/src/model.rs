@@ -3,7 +3,7 @@
 //! A worker registers the models of one executing task in a batch, all or nothing; the first model that fails decides. A model that is disabled
 //! keeps its record and loses its address.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::addressable::Addressable;
@@ -87,11 +87,19 @@ impl RegisterModels {
     /// # Errors
     /// OE0003 for no model (compute/MODEL-2), OE0101 if the first task key is no key (compute/MODEL-3).
     pub fn new(requests: Vec<NewModel>, policy: Policy) -> Result<Self, Refusal> {
-        let first = requests.first().ok_or_else(|| Refusal::bad_request("no model to register"))?;
+        let first = requests
+            .first()
+            .ok_or_else(|| Refusal::bad_request("no model to register"))?;
         let compute_task_key = ComputeTaskKey::parse(&first.compute_task_key)
             .ok_or_else(|| Refusal::invalid("model is not valid: compute_task_key: must be a valid UUID"))?;
-        let models = requests.into_iter().map(|request| validate(request, compute_task_key, policy)).collect();
-        Ok(Self { compute_task_key, models })
+        let models = requests
+            .into_iter()
+            .map(|request| validate(request, compute_task_key, policy))
+            .collect();
+        Ok(Self {
+            compute_task_key,
+            models,
+        })
     }
 
     fn valid(&self) -> impl Iterator<Item = &ValidModel> {
@@ -101,29 +109,71 @@ impl RegisterModels {
 
 fn validate(request: NewModel, task_key: ComputeTaskKey, policy: Policy) -> Result<ValidModel, Refusal> {
     if request.compute_task_key != task_key.to_string() {
-        return Err(Refusal::bad_request("all models of a batch must belong to one task"));
+        return Err(Refusal::bad_request(
+            "all models of a batch must belong to one task",
+        ));
     }
     let mut violations = Violations::new("model", policy);
     let key = violations.key("key", &request.key);
     let identifier = request.compute_task_output_identifier;
-    violations.require("compute_task_output_identifier", !identifier.is_empty(), "cannot be blank");
+    violations.require(
+        "compute_task_output_identifier",
+        !identifier.is_empty(),
+        "cannot be blank",
+    );
     violations.without_nul("compute_task_output_identifier", &identifier);
     let address = violations.addressable("address", request.address);
     violations.finish()?;
-    Ok(ValidModel { key, identifier, address })
+    Ok(ValidModel {
+        key,
+        identifier,
+        address,
+    })
 }
 
 /// What has been registered so far for the outputs of one task, stored and in this batch.
 struct Registered<'a> {
     task: &'a ComputeTask,
     function: &'a Function,
-    outputs: Vec<String>,
+    /// How many assets each output has.
+    counts: HashMap<String, u32>,
+    /// The keys and addresses of this batch.
     keys: HashSet<ModelKey>,
+    addresses: HashSet<String>,
 }
 
-impl Registered<'_> {
-    fn count(&self, identifier: &str) -> usize {
-        self.outputs.iter().filter(|output| *output == identifier).count()
+impl<'a> Registered<'a> {
+    fn stored(task: &'a ComputeTask, facts: &'a Facts) -> Result<Self, Refusal> {
+        let function = facts.functions.require(task.function_key)?;
+        let mut counts: HashMap<String, u32> = HashMap::new();
+        for asset in facts.output_assets.get(&task.key).into_iter().flatten() {
+            *counts.entry(asset.identifier.clone()).or_default() += 1;
+        }
+        Ok(Self {
+            task,
+            function,
+            counts,
+            keys: HashSet::new(),
+            addresses: HashSet::new(),
+        })
+    }
+
+    fn count(&self, identifier: &str) -> u32 {
+        self.counts.get(identifier).copied().unwrap_or_default()
+    }
+
+    /// Neither key nor address is in use, stored or in this batch (compute/DEF-21).
+    fn require_free(&mut self, request: &ValidModel, facts: &Facts) -> Result<(), Refusal> {
+        facts.models.require_free(request.key)?;
+        if !self.keys.insert(request.key) {
+            return Err(Refusal::key_in_use(request.key));
+        }
+        let address = request.address.storage_address.as_str();
+        facts.require_free_addresses([address])?;
+        if !self.addresses.insert(address.to_owned()) {
+            return Err(Refusal::address_in_use(address));
+        }
+        Ok(())
     }
 
     /// The checks of compute/MODEL-4 that look at the output, in its order.
@@ -131,7 +181,10 @@ impl Registered<'_> {
         self.task.require_output(identifier)?;
         let output = self.function.require_output(identifier, AssetKind::Model)?;
         if !output.multiple && self.count(identifier) > 0 {
-            let message = format!("output {identifier:?} of task {} already has an asset", self.task.key);
+            let message = format!(
+                "output {identifier:?} of task {} already has an asset",
+                self.task.key
+            );
             return Err(Refusal::new(Code::Conflict, message));
         }
         Ok(())
@@ -145,7 +198,9 @@ impl Command for RegisterModels {
         needs.compute_tasks.insert(self.compute_task_key);
         needs.output_assets.insert(self.compute_task_key);
         needs.models.extend(self.valid().map(|model| model.key));
-        needs.addresses.extend(self.valid().map(|model| model.address.storage_address.clone()));
+        needs
+            .addresses
+            .extend(self.valid().map(|model| model.address.storage_address.clone()));
         if let Some(task) = facts.compute_tasks.get(self.compute_task_key) {
             needs.functions.insert(task.function_key);
         }
@@ -153,43 +208,33 @@ impl Command for RegisterModels {
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         let task = facts.compute_tasks.require(self.compute_task_key)?;
-        let stored = facts.output_assets.get(&task.key).map(Vec::as_slice).unwrap_or_default();
-        let mut registered = Registered {
-            task,
-            function: facts.functions.require(task.function_key)?,
-            outputs: stored.iter().map(|asset| asset.identifier.clone()).collect(),
-            keys: HashSet::new(),
-        };
-        let mut addresses: Vec<&str> = Vec::new();
+        let mut registered = Registered::stored(task, facts)?;
         let mut changes = Vec::with_capacity(2 * self.models.len());
         let mut models = Vec::with_capacity(self.models.len());
         for request in &self.models {
             let request = request.as_ref().map_err(Refusal::clone)?;
             task.require_executing_worker(&call.caller)?;
             registered.require_room(&request.identifier)?;
-            facts.models.require_free(request.key)?;
-            if !registered.keys.insert(request.key) {
-                return Err(Refusal::key_in_use(request.key));
-            }
-            addresses.push(&request.address.storage_address);
-            facts.require_free_addresses(addresses.iter().copied())?;
-            let (model, output_asset) = request.make(task, &registered, call)?;
-            registered.outputs.push(request.identifier.clone());
+            registered.require_free(request, facts)?;
+            let (model, output_asset) = request.make(&mut registered, call)?;
             changes.push(Change::ModelRegistered(Arc::clone(&model)));
             changes.push(Change::OutputAssetRegistered(Arc::new(output_asset)));
             models.push(model);
         }
-        Ok(Decision { changes, answer: models })
+        Ok(Decision {
+            changes,
+            answer: models,
+        })
     }
 }
 
 impl ValidModel {
     fn make(
         &self,
-        task: &ComputeTask,
-        registered: &Registered<'_>,
+        registered: &mut Registered<'_>,
         call: &Call,
     ) -> Result<(Arc<Model>, OutputAsset), Refusal> {
+        let task = registered.task;
         let model = Arc::new(Model {
             key: self.key,
             compute_task_key: task.key,
@@ -198,10 +243,12 @@ impl ValidModel {
             owner: call.caller.clone(),
             creation_date: call.now,
         });
+        let count = registered.counts.entry(self.identifier.clone()).or_default();
+        *count += 1;
         let output_asset = OutputAsset {
             compute_task_key: task.key,
             identifier: self.identifier.clone(),
-            position: u32::try_from(registered.count(&self.identifier) + 1).unwrap_or(u32::MAX),
+            position: *count,
             kind: AssetKind::Model,
             asset_key: self.key.to_string(),
         };

@@ -46,13 +46,26 @@ impl RegisterPerformance {
     ///
     /// # Errors
     /// OE0101.
-    pub fn new(compute_task_key: &str, identifier: String, value: f32, policy: Policy) -> Result<Self, Refusal> {
+    pub fn new(
+        compute_task_key: &str,
+        identifier: String,
+        value: f32,
+        policy: Policy,
+    ) -> Result<Self, Refusal> {
         let mut violations = Violations::new("performance", policy);
         let compute_task_key = violations.key("compute_task_key", compute_task_key);
-        violations.require("compute_task_output_identifier", !identifier.is_empty(), "cannot be blank");
+        violations.require(
+            "compute_task_output_identifier",
+            !identifier.is_empty(),
+            "cannot be blank",
+        );
         violations.without_nul("compute_task_output_identifier", &identifier);
         violations.finish()?;
-        Ok(Self { compute_task_key, identifier, value })
+        Ok(Self {
+            compute_task_key,
+            identifier,
+            value,
+        })
     }
 }
 
@@ -71,8 +84,15 @@ impl Command for RegisterPerformance {
         let task = facts.compute_tasks.require(self.compute_task_key)?;
         task.require_executing_worker(&call.caller)?;
         task.require_output(&self.identifier)?;
-        facts.functions.require(task.function_key)?.require_output(&self.identifier, AssetKind::Performance)?;
-        let stored = facts.output_assets.get(&task.key).map(Vec::as_slice).unwrap_or_default();
+        facts
+            .functions
+            .require(task.function_key)?
+            .require_output(&self.identifier, AssetKind::Performance)?;
+        let stored = facts
+            .output_assets
+            .get(&task.key)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let performance = Arc::new(Performance {
             compute_task_key: task.key,
             identifier: self.identifier.clone(),
@@ -94,6 +114,9 @@ impl Command for RegisterPerformance {
             Change::PerformanceRegistered(Arc::clone(&performance)),
             Change::OutputAssetRegistered(Arc::new(output_asset)),
         ];
-        Ok(Decision { changes, answer: performance })
+        Ok(Decision {
+            changes,
+            answer: performance,
+        })
     }
 }

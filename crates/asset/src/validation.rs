@@ -32,7 +32,11 @@ pub struct Violations {
 impl Violations {
     /// Nothing is wrong yet with this message about a `resource` (a name of core/ERR-8).
     pub fn new(resource: &'static str, policy: Policy) -> Self {
-        Self { resource, policy, found: Vec::new() }
+        Self {
+            resource,
+            policy,
+            found: Vec::new(),
+        }
     }
 
     /// Records that `field` is wrong because of `reason`.
@@ -56,14 +60,29 @@ impl Violations {
             return Ok(());
         }
         self.found.sort();
-        let list: Vec<String> = self.found.iter().map(|(field, reason)| format!("{field}: {reason}")).collect();
-        Err(Refusal::invalid(format!("{} is not valid: {}", self.resource, list.join("; "))))
+        let list: Vec<String> = self
+            .found
+            .iter()
+            .map(|(field, reason)| format!("{field}: {reason}"))
+            .collect();
+        Err(Refusal::invalid(format!(
+            "{} is not valid: {}",
+            self.resource,
+            list.join("; ")
+        )))
     }
 
     /// A required key in strict form (core/VAL-4). What is returned for a wrong one is never used.
     pub fn key<K: Key>(&mut self, field: &str, text: &str) -> K {
         K::parse(text).unwrap_or_else(|| {
-            self.add(field, if text.is_empty() { "cannot be blank" } else { "must be a valid UUID" });
+            self.add(
+                field,
+                if text.is_empty() {
+                    "cannot be blank"
+                } else {
+                    "must be a valid UUID"
+                },
+            );
             K::from_uuid(uuid::Uuid::nil())
         })
     }
@@ -71,7 +90,10 @@ impl Violations {
     /// A list of keys in strict form. An empty text passes and names no key at all (core/VAL-5).
     pub fn keys<K: Key>(&mut self, field: &str, texts: &[String]) -> Vec<Option<K>> {
         let keys: Vec<Option<K>> = texts.iter().map(|text| K::parse(text)).collect();
-        let malformed = texts.iter().zip(&keys).any(|(text, key)| key.is_none() && !text.is_empty());
+        let malformed = texts
+            .iter()
+            .zip(&keys)
+            .any(|(text, key)| key.is_none() && !text.is_empty());
         self.require(field, !malformed, "must be a list of valid UUIDs");
         keys
     }
@@ -80,7 +102,11 @@ impl Violations {
     pub fn name(&mut self, field: &str, text: String) -> String {
         self.require(field, !text.is_empty(), "cannot be blank");
         if self.policy.refuse_assets_that_stop_consumers {
-            self.require(field, text.is_empty() || !text.trim().is_empty(), "must contain more than spaces");
+            self.require(
+                field,
+                text.is_empty() || !text.trim().is_empty(),
+                "must contain more than spaces",
+            );
         }
         self.text(field, text, NAME_BYTES_MAX)
     }
@@ -100,7 +126,11 @@ impl Violations {
     /// A required identifier of a function's input or output (compute/FUNC-3).
     pub fn identifier(&mut self, field: &str, text: &str) {
         self.require(field, !text.is_empty(), "identifier cannot be blank");
-        self.require(field, text.len() <= IDENTIFIER_BYTES_MAX, "identifier is too long");
+        self.require(
+            field,
+            text.len() <= IDENTIFIER_BYTES_MAX,
+            "identifier is too long",
+        );
         self.without_nul(field, text);
     }
 
@@ -108,9 +138,14 @@ impl Violations {
     pub fn metadata(&mut self, metadata: Metadata) -> Metadata {
         let fits = |text: &str| text.len() <= METADATA_BYTES_MAX;
         let whole = |text: &str| !text.contains('\0');
-        let entries_all = |holds: &dyn Fn(&str) -> bool| metadata.iter().all(|(key, value)| holds(key) && holds(value));
+        let entries_all =
+            |holds: &dyn Fn(&str) -> bool| metadata.iter().all(|(key, value)| holds(key) && holds(value));
         let (fit, without_nul) = (entries_all(&fits), entries_all(&whole));
-        self.require("metadata", fit, "keys and values must not be longer than 100 bytes");
+        self.require(
+            "metadata",
+            fit,
+            "keys and values must not be longer than 100 bytes",
+        );
         self.require("metadata", without_nul, "must not contain NUL characters");
         metadata
     }
@@ -141,14 +176,26 @@ impl Violations {
         self.require(field, is_storage_address(text), "must be a valid URL");
         self.without_nul(field, text);
         if self.policy.refuse_assets_that_stop_consumers {
-            self.require(field, is_strict_storage_address(text), "must be a plain http or https URL");
+            self.require(
+                field,
+                is_strict_storage_address(text),
+                "must be a plain http or https URL",
+            );
         }
     }
 
     /// An organization's own address, perhaps empty (core/ORG-1).
     pub fn request_url(&mut self, field: &str, text: &str) {
-        self.require(field, text.is_empty() || is_request_url(text), "must be a valid URL");
-        self.require(field, text.chars().count() <= ADDRESS_CHARACTERS_MAX, "must not be longer than 200 characters");
+        self.require(
+            field,
+            text.is_empty() || is_request_url(text),
+            "must be a valid URL",
+        );
+        self.require(
+            field,
+            text.chars().count() <= ADDRESS_CHARACTERS_MAX,
+            "must not be longer than 200 characters",
+        );
     }
 
     /// Required permissions; an empty message is fine and means private to the owner (core/DM-1).
@@ -161,7 +208,10 @@ impl Violations {
             self.without_nul(field, id.as_str());
         }
         if self.policy.refuse_assets_that_stop_consumers {
-            let named = permissions.authorized_ids.iter().all(|id| !id.as_str().is_empty());
+            let named = permissions
+                .authorized_ids
+                .iter()
+                .all(|id| !id.as_str().is_empty());
             self.require(field, named, "must not name an organization without a name");
         }
         permissions

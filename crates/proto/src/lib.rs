@@ -1,7 +1,7 @@
-//! The wire: every message and service of the protobuf package `orchestrator`, as Rust types, tonic clients and tonic servers.
-//! This crate knows names and numbers only; rules, storage and transport live elsewhere, and nothing here is written by hand.
-//! Start with the files in `proto/`, whose comments become the documentation below; `tests/generated.rs` turns them into
-//! `src/generated/`, and `tests/wire.rs` holds them to the wire contract.
+//! The wire: the messages and services of the protobuf package `orchestrator` as Rust types, tonic clients and servers.
+//! This crate knows names and numbers only: no rule, no storage, no connection. Start with the files in `proto/`, whose
+//! comments become the documentation below; `tests/generated.rs` turns them into the committed code in
+//! `src/generated/`, so that a build needs no protobuf compiler, and `tests/wire.rs` holds them to the wire contract.
 
 mod generated {
     #![expect(
@@ -15,6 +15,6 @@ mod generated {
 
 pub use generated::*;
 
-/// The encoded `google.protobuf.FileDescriptorSet` of the package and of the well-known types it imports, dependencies first
-/// and without source information: what server reflection serves.
+/// The encoded `google.protobuf.FileDescriptorSet` of the package and of the well-known types it imports, dependencies
+/// first and without source information: what server reflection serves.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/orchestrator.bin");

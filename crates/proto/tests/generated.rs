@@ -1,6 +1,6 @@
 //! Regenerates the code of this crate from `proto/` and compares it with what is committed in `src/generated/`.
-//! The test knows how to generate, not what is right: `wire.rs` judges the facts. It runs protox, a compiler in Rust, so that
-//! nobody needs `protoc`, and only in this test, so that an ordinary build needs neither.
+//! The test knows how to generate, not what is right: `wire.rs` judges the facts. The compiler is protox, in Rust, so
+//! that nobody needs `protoc`; it runs only here, so that an ordinary build needs neither.
 
 use std::error::Error;
 use std::fs;
@@ -68,7 +68,8 @@ fn check(name: &str, fresh: &[u8]) -> Fallible<()> {
         return Ok(());
     }
     Err(format!(
-        "src/generated/{name} is not what proto/ generates: run `{UPDATE}=1 cargo test -p proto --test generated` and commit the result"
+        "src/generated/{name} is not what proto/ generates: \
+         run `{UPDATE}=1 cargo test -p proto --test generated` and commit the result"
     )
     .into())
 }

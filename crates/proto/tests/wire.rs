@@ -1,6 +1,7 @@
 //! Compares the descriptor set of this crate with `wire.json`, the facts that existing clients were built against.
-//! Both sides become one flat list of facts (`messages/Event/fields/id/number = 1`), so whatever either side says and the
-//! other does not is reported by name; order, comments and file options are no facts. Start with `every_wire_fact_holds`.
+//! Both sides become a flat list of facts (`messages/Event/fields/id/number = 1`), so whatever one side says and the
+//! other does not is reported by name; order, comments and file options are no facts. Start with
+//! `every_wire_fact_holds`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;

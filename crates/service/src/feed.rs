@@ -99,13 +99,19 @@ impl Feed {
             tip: watch::Sender::new(0),
             bell: Arc::default(),
         });
-        tokio::spawn(follow(Arc::downgrade(&feed), Arc::clone(&feed.bell), options.poll_interval));
+        tokio::spawn(follow(
+            Arc::downgrade(&feed),
+            Arc::clone(&feed.bell),
+            options.poll_interval,
+        ));
         feed
     }
 
     /// Puts in what was committed, and wakes the subscribers.
     pub(crate) fn publish(&self, events: Vec<StoredEvent>) {
-        let Some(last) = events.last().map(|event| event.position) else { return };
+        let Some(last) = events.last().map(|event| event.position) else {
+            return;
+        };
         {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
             events.into_iter().for_each(|event| ring.push(Arc::new(event)));
@@ -130,7 +136,10 @@ impl Feed {
             return self.begin().await;
         };
         loop {
-            let events = self.store.events_after(&self.channel, known, FOLLOW_EVENTS_MAX).await?;
+            let events = self
+                .store
+                .events_after(&self.channel, known, FOLLOW_EVENTS_MAX)
+                .await?;
             let Some(last) = events.last() else { return Ok(()) };
             known = last.position;
             self.publish(events);
@@ -149,7 +158,10 @@ impl Feed {
     }
 
     fn after(&self, position: u64) -> Found {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).after(position, self.replay_events_max)
+        self.ring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .after(position, self.replay_events_max)
     }
 }
 
@@ -214,7 +226,10 @@ impl Subscription {
 
     async fn stored(&self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
         let feed = &self.feed;
-        let events = feed.store.events_after(&feed.channel, self.position, feed.replay_events_max).await;
+        let events = feed
+            .store
+            .events_after(&feed.channel, self.position, feed.replay_events_max)
+            .await;
         let events = events.map_err(|error| Failure::of_storage(&error))?;
         Ok(events.into_iter().map(Arc::new).collect())
     }

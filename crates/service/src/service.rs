@@ -33,7 +33,11 @@ impl Service {
     /// A service on this store. Must be called within a tokio runtime.
     pub fn new(store: Arc<dyn Store>, options: Options) -> Self {
         let hints = store.hints();
-        let inner = Arc::new(Inner { store, options, channels: Mutex::default() });
+        let inner = Arc::new(Inner {
+            store,
+            options,
+            channels: Mutex::default(),
+        });
         tokio::spawn(pass_hints(Arc::downgrade(&inner), hints));
         Self(inner)
     }
@@ -65,8 +69,17 @@ impl Service {
         expected_rows: usize,
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let call = WaitingCall { command, caller: caller.clone(), expected_rows, outcome: None, reply };
-        self.channel(channel).queue.try_send(Box::new(call)).map_err(|_full| Failure::Unavailable)?;
+        let call = WaitingCall {
+            command,
+            caller: caller.clone(),
+            expected_rows,
+            outcome: None,
+            reply,
+        };
+        self.channel(channel)
+            .queue
+            .try_send(Box::new(call))
+            .map_err(|_full| Failure::Unavailable)?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?
     }
 
@@ -76,7 +89,11 @@ impl Service {
     /// The inquiry's refusal; [`Failure::Unavailable`] if storage is away.
     pub async fn inquire<I: Inquiry>(&self, channel: &ChannelName, inquiry: I) -> Result<I::Answer, Failure> {
         let inquiry = Arc::new(InquiryStages(inquiry));
-        let facts = self.0.store.read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>).await;
+        let facts = self
+            .0
+            .store
+            .read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>)
+            .await;
         let facts = facts.map_err(|error| Failure::of_storage(&error))?;
         Ok(inquiry.0.answer(&facts)?)
     }
@@ -85,7 +102,11 @@ impl Service {
     ///
     /// # Errors
     /// OE0002 for an event that the channel does not have (core/SUB-4); [`Failure::Unavailable`] if storage is away.
-    pub async fn subscribe(&self, channel: &ChannelName, start: Option<EventId>) -> Result<Subscription, Failure> {
+    pub async fn subscribe(
+        &self,
+        channel: &ChannelName,
+        start: Option<EventId>,
+    ) -> Result<Subscription, Failure> {
         Subscription::begin(Arc::clone(&self.channel(channel).feed), start).await
     }
 
@@ -99,8 +120,12 @@ impl Service {
         let mut channels = inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.entry(name.clone()).or_insert_with(|| {
             let feed = Feed::start(name.clone(), Arc::clone(&inner.store), &inner.options);
-            let queue =
-                Writer::start(name.clone(), Arc::clone(&inner.store), Arc::clone(&feed), inner.options.clone());
+            let queue = Writer::start(
+                name.clone(),
+                Arc::clone(&inner.store),
+                Arc::clone(&feed),
+                inner.options.clone(),
+            );
             Arc::new(Channel { queue, feed })
         });
         Arc::clone(channel)

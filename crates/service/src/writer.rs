@@ -24,6 +24,8 @@ type Call = Box<dyn Waiting>;
 /// What the calls of a batch came to.
 #[derive(Default)]
 struct Decided {
+    /// How many were decided, from the first one on.
+    calls: usize,
     changes: Vec<Change>,
     events: Vec<StoredEvent>,
 }
@@ -45,7 +47,12 @@ impl Writer {
         options: Options,
     ) -> mpsc::Sender<Call> {
         let (queue, waiting) = mpsc::channel(options.queue_length_max.max(1));
-        let writer = Self { channel, store, feed, options };
+        let writer = Self {
+            channel,
+            store,
+            feed,
+            options,
+        };
         tokio::spawn(writer.run(waiting));
         queue
     }
@@ -59,50 +66,58 @@ impl Writer {
         }
     }
 
-    /// Carries out a batch and answers its calls. If rows stand in its way, its calls are tried one by one, so that
-    /// one of them cannot fail its neighbours.
+    /// Carries out waiting calls, in batches, and answers them.
     async fn serve(&self, mut calls: Vec<Call>) {
-        match self.attempt_within_budget(&mut calls).await {
-            Ok(events) => {
-                self.publish(events);
-                calls.into_iter().for_each(Waiting::answer);
-            }
-            Err(Error::Conflict(_) | Error::Failed(_)) if calls.len() > 1 => {
-                for call in calls {
-                    Box::pin(self.serve(vec![call])).await;
+        while !calls.is_empty() {
+            match self.attempt_within_budget(&mut calls).await {
+                Ok(decided) => {
+                    self.publish(decided.events);
+                    calls.drain(..decided.calls).for_each(Waiting::answer);
                 }
-            }
-            Err(error) => {
-                let failure = Failure::of_storage(&error);
-                calls.into_iter().for_each(|call| call.fail(failure.clone()));
+                Err(Error::Conflict(_) | Error::Failed(_)) if calls.len() > 1 => {
+                    // One by one, so that a call with rows in its way cannot fail its neighbours.
+                    for call in std::mem::take(&mut calls) {
+                        Box::pin(self.serve(vec![call])).await;
+                    }
+                }
+                Err(error) => {
+                    let failure = Failure::of_storage(&error);
+                    calls.drain(..).for_each(|call| call.fail(failure.clone()));
+                }
             }
         }
     }
 
     fn publish(&self, events: Vec<StoredEvent>) {
         if let Some(last) = events.last() {
-            self.store.announce(Hint { channel: self.channel.clone(), position: last.position });
+            self.store.announce(Hint {
+                channel: self.channel.clone(),
+                position: last.position,
+            });
         }
         self.feed.publish(events);
     }
 
     /// Tries a batch until it succeeds, the trouble will not pass, or the budget is used up (core/TX-4, TX-5).
-    async fn attempt_within_budget(&self, calls: &mut Vec<Call>) -> Result<Vec<StoredEvent>, Error> {
+    async fn attempt_within_budget(&self, calls: &mut Vec<Call>) -> Result<Decided, Error> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(2);
-        let mut uncertain: Vec<StoredEvent> = Vec::new();
+        let mut uncertain = Decided::default();
         let mut attempts = 0;
         loop {
-            calls.retain(|call| !call.is_abandoned());
+            if uncertain.calls == 0 {
+                calls.retain(|call| !call.is_abandoned());
+            }
             let error = match self.attempt(calls, &mut uncertain).await {
-                Ok(events) => return Ok(events),
+                Ok(decided) => return Ok(decided),
                 Err(error) => error,
             };
             attempts += 1;
             // A row that appeared since the facts were loaded is there when they are loaded anew, so a lone call gets its second chance always.
             let reload = matches!(error, Error::Conflict(_)) && calls.len() == 1;
             let passing = matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown(_));
-            let in_budget = began.elapsed() <= self.options.retry_budget && !self.options.retry_budget.is_zero();
+            let in_budget =
+                began.elapsed() <= self.options.retry_budget && !self.options.retry_budget.is_zero();
             if !(reload && (attempts == 1 || in_budget) || passing && in_budget) {
                 return Err(error);
             }
@@ -112,37 +127,46 @@ impl Writer {
         }
     }
 
-    /// One attempt, from nothing (core/TX-7). `uncertain` holds the events of an attempt whose commit was not confirmed: under the channel's
-    /// lock it can be told whether they are there.
-    async fn attempt(&self, calls: &mut [Call], uncertain: &mut Vec<StoredEvent>) -> Result<Vec<StoredEvent>, Error> {
+    /// One attempt, from nothing (core/TX-7). `uncertain` is what an attempt decided whose commit was not confirmed: under the channel's
+    /// lock it can be told whether it is there.
+    async fn attempt(&self, calls: &mut [Call], uncertain: &mut Decided) -> Result<Decided, Error> {
         let mut batch = self.store.begin(&self.channel).await?;
-        if let Some(event) = uncertain.first() {
-            if self.store.event_position(&self.channel, event.id).await?.is_some() {
+        if let Some(event) = uncertain.events.first() {
+            if self
+                .store
+                .event_position(&self.channel, event.id)
+                .await?
+                .is_some()
+            {
                 return Ok(std::mem::take(uncertain));
             }
-            uncertain.clear();
+            *uncertain = Decided::default();
         }
         let facts = self.load(batch.as_mut(), calls).await?;
         let mut head = batch.head().clone();
-        let Decided { changes, events } = self.decide(calls, facts, &mut head);
-        if changes.is_empty() {
-            return Ok(events);
+        let decided = self.decide(calls, facts, &mut head);
+        if decided.changes.is_empty() {
+            return Ok(decided);
         }
-        let applied = batch.apply(WriteSet::of(&changes), events.clone(), head).await;
-        if matches!(applied, Err(Error::OutcomeUnknown(_))) {
-            *uncertain = events;
-            return applied.map(|()| Vec::new());
+        match batch
+            .apply(WriteSet::of(&decided.changes), decided.events.clone(), head)
+            .await
+        {
+            Ok(()) => Ok(decided),
+            Err(error) => {
+                if matches!(error, Error::OutcomeUnknown(_)) {
+                    *uncertain = decided;
+                }
+                Err(error)
+            }
         }
-        applied.map(|()| events)
     }
 
     /// Loads the facts of all calls together, in stages, until nothing is missing.
     async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call]) -> Result<Facts, Error> {
         let mut facts = Facts::default();
         loop {
-            let mut needs = Needs::default();
-            calls.iter_mut().for_each(|call| call.needs(&facts, &mut needs));
-            needs.retain_missing(&facts);
+            let needs = missing(calls, &facts);
             if needs.is_empty() {
                 return Ok(facts);
             }
@@ -150,10 +174,14 @@ impl Writer {
         }
     }
 
-    /// Decides each call in turn, on facts that include the accepted ones before it.
+    /// Decides each call in turn, on facts that include the accepted ones before it. Stops before a call for which these have made more facts
+    /// necessary: it belongs to the next batch. The first call never does.
     fn decide(&self, calls: &mut [Call], mut facts: Facts, head: &mut Head) -> Decided {
         let mut decided = Decided::default();
         for call in calls {
+            if !decided.changes.is_empty() && !missing(std::slice::from_mut(call), &facts).is_empty() {
+                break;
+            }
             let now = (self.options.clock)().max(head.time.next());
             let changes = call.decide(now, &facts);
             for change in &changes {
@@ -161,6 +189,7 @@ impl Writer {
                 decided.events.extend(self.event(change, now, head));
             }
             decided.changes.extend(changes);
+            decided.calls += 1;
         }
         decided
     }
@@ -174,7 +203,11 @@ impl Writer {
             timestamp: now,
             event_kind: announcement.event_kind,
             asset: announcement.asset,
-            metadata: announcement.reason.map(|reason| ("reason".to_owned(), reason)).into_iter().collect::<Metadata>(),
+            metadata: announcement
+                .reason
+                .map(|reason| ("reason".to_owned(), reason))
+                .into_iter()
+                .collect::<Metadata>(),
         };
         Some(head.append(Envelope {
             id: event.id,
@@ -186,6 +219,14 @@ impl Writer {
             metadata: event.metadata,
         }))
     }
+}
+
+/// What the calls need that the facts do not hold.
+fn missing(calls: &mut [Call], facts: &Facts) -> Needs {
+    let mut needs = Needs::default();
+    calls.iter_mut().for_each(|call| call.needs(facts, &mut needs));
+    needs.retain_missing(facts);
+    needs
 }
 
 /// Splits the waiting calls, in their order, into batches of about so many rows; a larger call goes alone.

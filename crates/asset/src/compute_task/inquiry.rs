@@ -74,7 +74,9 @@ impl Inquiry for GetTaskInputAssets {
 
     fn needs(&self, facts: &Facts, needs: &mut Needs) {
         needs.compute_tasks.insert(self.0);
-        let Some(task) = facts.compute_tasks.get(self.0) else { return };
+        let Some(task) = facts.compute_tasks.get(self.0) else {
+            return;
+        };
         needs.functions.insert(task.function_key);
         needs.output_assets.extend(task.parents());
         if let Some(function) = facts.functions.get(task.function_key) {
@@ -94,11 +96,15 @@ impl Inquiry for GetTaskInputAssets {
         for input in &task.inputs {
             let contents = match &input.source {
                 InputSource::Asset(_) => vec![asset_input(input, function, facts)?],
-                InputSource::ParentOutput { parent_task_key, output_identifier } => {
-                    parent_output(*parent_task_key, output_identifier, facts)?
-                }
+                InputSource::ParentOutput {
+                    parent_task_key,
+                    output_identifier,
+                } => parent_output(*parent_task_key, output_identifier, facts)?,
             };
-            let identified = contents.into_iter().map(|content| InputAsset { identifier: input.identifier.clone(), content });
+            let identified = contents.into_iter().map(|content| InputAsset {
+                identifier: input.identifier.clone(),
+                content,
+            });
             assets.extend(identified);
         }
         Ok(assets)
@@ -108,8 +114,14 @@ impl Inquiry for GetTaskInputAssets {
 /// Adds the assets that inputs name by key; only the function tells of which kind they are.
 pub(super) fn needs_of_asset_inputs(inputs: &[TaskInput], function: &Function, needs: &mut Needs) {
     for input in inputs {
-        let InputSource::Asset(key) = input.source else { continue };
-        match function.inputs.get(&input.identifier).map(|declared| declared.kind) {
+        let InputSource::Asset(key) = input.source else {
+            continue;
+        };
+        match function
+            .inputs
+            .get(&input.identifier)
+            .map(|declared| declared.kind)
+        {
             Some(AssetKind::DataManager) => {
                 needs.data_managers.insert(DataManagerKey::from_uuid(key));
             }
@@ -126,28 +138,49 @@ pub(super) fn needs_of_asset_inputs(inputs: &[TaskInput], function: &Function, n
 
 fn asset_input(input: &TaskInput, function: &Function, facts: &Facts) -> Result<InputContent, Refusal> {
     let vanished = || Refusal::nameless("asset", &input.identifier);
-    let InputSource::Asset(key) = input.source else { return Err(vanished()) };
+    let InputSource::Asset(key) = input.source else {
+        return Err(vanished());
+    };
     let declared = function.inputs.get(&input.identifier).ok_or_else(vanished)?;
     match declared.kind {
-        AssetKind::DataManager => {
-            facts.data_managers.require(DataManagerKey::from_uuid(key)).cloned().map(InputContent::DataManager)
-        }
-        AssetKind::DataSample => {
-            facts.data_samples.require(DataSampleKey::from_uuid(key)).cloned().map(InputContent::DataSample)
-        }
-        AssetKind::Model => facts.models.require(ModelKey::from_uuid(key)).cloned().map(InputContent::Model),
+        AssetKind::DataManager => facts
+            .data_managers
+            .require(DataManagerKey::from_uuid(key))
+            .cloned()
+            .map(InputContent::DataManager),
+        AssetKind::DataSample => facts
+            .data_samples
+            .require(DataSampleKey::from_uuid(key))
+            .cloned()
+            .map(InputContent::DataSample),
+        AssetKind::Model => facts
+            .models
+            .require(ModelKey::from_uuid(key))
+            .cloned()
+            .map(InputContent::Model),
         _ => Err(vanished()),
     }
 }
 
 /// What a parent has registered for an output so far, in that order: perhaps nothing.
-fn parent_output(parent: ComputeTaskKey, identifier: &str, facts: &Facts) -> Result<Vec<InputContent>, Refusal> {
-    let assets = facts.output_assets.get(&parent).map(Vec::as_slice).unwrap_or_default();
+fn parent_output(
+    parent: ComputeTaskKey,
+    identifier: &str,
+    facts: &Facts,
+) -> Result<Vec<InputContent>, Refusal> {
+    let assets = facts
+        .output_assets
+        .get(&parent)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let of_output = assets.iter().filter(|asset| asset.identifier == identifier);
     of_output
         .map(|asset| match (asset.kind, ModelKey::parse(&asset.asset_key)) {
             (AssetKind::Model, Some(key)) => facts.models.require(key).cloned().map(InputContent::Model),
-            _ => Err(Refusal::new(Code::Unimplemented, "only models can go from one task into another")),
+            _ => Err(Refusal::new(
+                Code::Unimplemented,
+                "only models can go from one task into another",
+            )),
         })
         .collect()
 }

@@ -9,7 +9,8 @@ use crate::key::ComputeTaskKey;
 /// It starts with the tasks that have no parent in the batch, as a queue; each task taken from it appends those for which it was the last
 /// missing parent, always in request order. `None` if the batch has a cycle. Keys must be distinct.
 pub fn order(tasks: &[(ComputeTaskKey, Vec<ComputeTaskKey>)]) -> Option<Vec<usize>> {
-    let index: HashMap<ComputeTaskKey, usize> = tasks.iter().enumerate().map(|(i, (key, _))| (*key, i)).collect();
+    let index: HashMap<ComputeTaskKey, usize> =
+        tasks.iter().enumerate().map(|(i, (key, _))| (*key, i)).collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
     let mut missing: Vec<usize> = vec![0; tasks.len()];
     for (child, (_, parents)) in tasks.iter().enumerate() {
@@ -46,17 +47,31 @@ mod tests {
     /// Takes `F<DE` as task F with parents D and E.
     fn ordered(batch: &[&str]) -> Option<String> {
         let letters: Vec<char> = batch.iter().filter_map(|task| task.chars().next()).collect();
-        let tasks: Vec<_> =
-            batch.iter().map(|task| (key(task.chars().next().unwrap()), task.chars().skip(2).map(key).collect())).collect();
+        let tasks: Vec<_> = batch
+            .iter()
+            .map(|task| {
+                (
+                    key(task.chars().next().unwrap()),
+                    task.chars().skip(2).map(key).collect(),
+                )
+            })
+            .collect();
         Some(order(&tasks)?.into_iter().map(|task| letters[task]).collect())
     }
 
     #[test]
     fn breadth_first_in_request_order() {
         // compute/TASK-7
-        assert_eq!(ordered(&["H<FG", "F<D", "G<ED", "E<B", "D<AB", "C", "B", "A"]).as_deref(), Some("CBAEDFGH"));
+        assert_eq!(
+            ordered(&["H<FG", "F<D", "G<ED", "E<B", "D<AB", "C", "B", "A"]).as_deref(),
+            Some("CBAEDFGH")
+        );
         assert_eq!(ordered(&["B<A", "A"]).as_deref(), Some("AB"));
-        assert_eq!(ordered(&["A<x", "B<yA"]).as_deref(), Some("AB"), "parents outside the batch do not count");
+        assert_eq!(
+            ordered(&["A<x", "B<yA"]).as_deref(),
+            Some("AB"),
+            "parents outside the batch do not count"
+        );
         assert_eq!(ordered(&[]).as_deref(), Some(""));
     }
 

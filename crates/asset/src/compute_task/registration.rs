@@ -108,8 +108,10 @@ impl RegisterComputeTasks {
         if requests.is_empty() {
             return Err(Refusal::bad_request("no task to register"));
         }
-        let tasks: Vec<ValidTask> =
-            requests.into_iter().map(|request| validate(request, policy)).collect::<Result<_, _>>()?;
+        let tasks: Vec<ValidTask> = requests
+            .into_iter()
+            .map(|request| validate(request, policy))
+            .collect::<Result<_, _>>()?;
         let keys = tasks.iter().map(|task| task.key).collect();
         Ok(Self { tasks, keys })
     }
@@ -123,14 +125,20 @@ impl RegisterComputeTasks {
 fn validate(request: NewComputeTask, policy: Policy) -> Result<ValidTask, Refusal> {
     let mut violations = Violations::new("computetask", policy);
     violations.without_nul("worker", &request.worker);
-    let worker = Some(request.worker).filter(|worker| !worker.is_empty()).map(OrganizationId::new);
+    let worker = Some(request.worker)
+        .filter(|worker| !worker.is_empty())
+        .map(OrganizationId::new);
     let task = ValidTask {
         key: violations.key("key", &request.key),
         function_key: violations.key("function_key", &request.function_key),
         compute_plan_key: violations.key("compute_plan_key", &request.compute_plan_key),
         worker,
         metadata: violations.metadata(request.metadata),
-        inputs: request.inputs.into_iter().map(|input| validate_input(input, &mut violations)).collect(),
+        inputs: request
+            .inputs
+            .into_iter()
+            .map(|input| validate_input(input, &mut violations))
+            .collect(),
         outputs: validate_outputs(request.outputs, &mut violations),
     };
     violations.finish()?;
@@ -138,24 +146,41 @@ fn validate(request: NewComputeTask, policy: Policy) -> Result<ValidTask, Refusa
 }
 
 fn validate_input(request: NewTaskInput, violations: &mut Violations) -> TaskInput {
-    violations.require("inputs.identifier", !request.identifier.is_empty(), "cannot be blank");
+    violations.require(
+        "inputs.identifier",
+        !request.identifier.is_empty(),
+        "cannot be blank",
+    );
     violations.without_nul("inputs.identifier", &request.identifier);
     let source = match request.source {
         Some(NewInputSource::AssetKey(key)) => {
             InputSource::Asset(violations.key::<ModelKey>("inputs.asset_key", &key).uuid())
         }
-        Some(NewInputSource::ParentOutput { parent_task_key, output_identifier }) => {
-            violations.require("inputs.output_identifier", !output_identifier.is_empty(), "cannot be blank");
+        Some(NewInputSource::ParentOutput {
+            parent_task_key,
+            output_identifier,
+        }) => {
+            violations.require(
+                "inputs.output_identifier",
+                !output_identifier.is_empty(),
+                "cannot be blank",
+            );
             violations.without_nul("inputs.output_identifier", &output_identifier);
             let parent_task_key = violations.key("inputs.parent_task_key", &parent_task_key);
-            InputSource::ParentOutput { parent_task_key, output_identifier }
+            InputSource::ParentOutput {
+                parent_task_key,
+                output_identifier,
+            }
         }
         None => {
             violations.add("inputs", "an asset key or a parent task output is required");
             InputSource::Asset(Uuid::nil())
         }
     };
-    TaskInput { identifier: request.identifier, source }
+    TaskInput {
+        identifier: request.identifier,
+        source,
+    }
 }
 
 fn validate_outputs(
@@ -167,7 +192,13 @@ fn validate_outputs(
         violations.require("outputs", !identifier.is_empty(), "identifier cannot be blank");
         violations.without_nul("outputs", &identifier);
         let permissions = violations.permissions("outputs.permissions", request.permissions);
-        outputs.insert(identifier, ValidOutput { permissions, transient: request.transient });
+        outputs.insert(
+            identifier,
+            ValidOutput {
+                permissions,
+                transient: request.transient,
+            },
+        );
     }
     outputs
 }
@@ -184,12 +215,15 @@ impl Command for RegisterComputeTasks {
             if let Some(function) = facts.functions.get(task.function_key) {
                 needs_of_asset_inputs(&task.inputs, function, needs);
             }
-            for parent in parents_of(&task.inputs).into_iter().filter(|parent| !self.keys.contains(parent)) {
+            for parent in parents_of(&task.inputs)
+                .into_iter()
+                .filter(|parent| !self.keys.contains(parent))
+            {
                 needs.compute_tasks.insert(parent);
-                if let Some(stored) = facts.compute_tasks.get(parent) {
-                    needs.functions.insert(stored.function_key);
-                    needs.output_assets.insert(parent);
-                }
+                needs.output_assets.insert(parent);
+                needs
+                    .functions
+                    .extend(facts.compute_tasks.get(parent).map(|stored| stored.function_key));
             }
         }
     }
@@ -197,7 +231,11 @@ impl Command for RegisterComputeTasks {
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         self.require_new_keys(facts)?;
         let ordered = self.require_order(facts)?;
-        let mut registrar = Registrar { call, facts, registered: HashMap::with_capacity(self.tasks.len()) };
+        let mut registrar = Registrar {
+            call,
+            facts,
+            registered: HashMap::with_capacity(self.tasks.len()),
+        };
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
@@ -224,12 +262,18 @@ impl RegisterComputeTasks {
 
     /// The order of compute/TASK-7; one refusal covers cycles and unknown parents (compute/TASK-6).
     fn require_order(&self, facts: &Facts) -> Result<Vec<usize>, Refusal> {
-        let graph: Vec<_> = self.tasks.iter().map(|task| (task.key, parents_of(&task.inputs))).collect();
+        let graph: Vec<_> = self
+            .tasks
+            .iter()
+            .map(|task| (task.key, parents_of(&task.inputs)))
+            .collect();
         let mut parents = graph.iter().flat_map(|(_, parents)| parents);
         let known = parents.all(|key| self.keys.contains(key) || facts.compute_tasks.get(*key).is_some());
         let ordered = if known { order(&graph) } else { None };
         ordered.ok_or_else(|| {
-            Refusal::invalid("cyclic dependency in compute plan graph or missing dependency among inModels IDs")
+            Refusal::invalid(
+                "cyclic dependency in compute plan graph or missing dependency among inModels IDs",
+            )
         })
     }
 }
@@ -245,8 +289,10 @@ impl<'a> Registrar<'a> {
     /// The ladder (compute/TASK-10 … TASK-20): the first rung that breaks is what the caller hears.
     fn register(&mut self, task: &ValidTask) -> Result<Arc<ComputeTask>, Refusal> {
         self.require_own_plan(task)?;
-        let parents: Vec<Arc<ComputeTask>> =
-            parents_of(&task.inputs).into_iter().map(|key| self.task(key).cloned()).collect::<Result<_, _>>()?;
+        let parents: Vec<Arc<ComputeTask>> = parents_of(&task.inputs)
+            .into_iter()
+            .map(|key| self.task(key).cloned())
+            .collect::<Result<_, _>>()?;
         let function = self.require_usable_function(task)?;
         self.require_enabled_models(task, &parents)?;
         let outputs = self.grant_outputs(task)?;
@@ -261,7 +307,11 @@ impl<'a> Registrar<'a> {
             compute_plan_key: task.compute_plan_key,
             owner: self.call.caller.clone(),
             worker,
-            rank: parents.iter().map(|parent| parent.rank.saturating_add(1)).max().unwrap_or(0),
+            rank: parents
+                .iter()
+                .map(|parent| parent.rank.saturating_add(1))
+                .max()
+                .unwrap_or(0),
             status: initial_status(function, &parents)?,
             metadata: task.metadata.clone(),
             inputs: task.inputs.clone(),
@@ -275,29 +325,46 @@ impl<'a> Registrar<'a> {
 
     /// A task of this batch, or a stored one of any plan (compute/TASK-11).
     fn task(&self, key: ComputeTaskKey) -> Result<&Arc<ComputeTask>, Refusal> {
-        self.registered.get(&key).map_or_else(|| self.facts.compute_tasks.require(key), Ok)
+        self.registered
+            .get(&key)
+            .map_or_else(|| self.facts.compute_tasks.require(key), Ok)
     }
 
     /// compute/TASK-10.
     fn require_own_plan(&self, task: &ValidTask) -> Result<(), Refusal> {
-        self.facts.compute_plans.require(task.compute_plan_key)?.require_owner(&self.call.caller)
+        self.facts
+            .compute_plans
+            .require(task.compute_plan_key)?
+            .require_owner(&self.call.caller)
     }
 
     /// compute/TASK-12.
     fn require_usable_function(&self, task: &ValidTask) -> Result<&'a Function, Refusal> {
         let function = self.facts.functions.require(task.function_key)?;
         if !function.permissions.process.allows(&self.call.caller) {
-            return Err(Refusal::permission_denied(format!("not authorized to process function {}", function.key)));
+            return Err(Refusal::permission_denied(format!(
+                "not authorized to process function {}",
+                function.key
+            )));
         }
         Ok(function)
     }
 
     /// compute/TASK-13, only for the outputs that this task refers to (compute/DEF-18).
     fn require_enabled_models(&self, task: &ValidTask, parents: &[Arc<ComputeTask>]) -> Result<(), Refusal> {
-        let done: HashSet<_> =
-            parents.iter().filter(|parent| parent.status == ComputeTaskStatus::Done).map(|parent| parent.key).collect();
+        let done: HashSet<_> = parents
+            .iter()
+            .filter(|parent| parent.status == ComputeTaskStatus::Done)
+            .map(|parent| parent.key)
+            .collect();
         for input in &task.inputs {
-            let InputSource::ParentOutput { parent_task_key, output_identifier } = &input.source else { continue };
+            let InputSource::ParentOutput {
+                parent_task_key,
+                output_identifier,
+            } = &input.source
+            else {
+                continue;
+            };
             if !done.contains(parent_task_key) {
                 continue;
             }
@@ -313,20 +380,31 @@ impl<'a> Registrar<'a> {
     fn grant_outputs(&self, task: &ValidTask) -> Result<BTreeMap<String, TaskOutput>, Refusal> {
         let grant = |(identifier, output): (&String, &ValidOutput)| {
             let permission = output.permissions.grant(&self.call.caller, self.facts)?;
-            let output = TaskOutput { permissions: Permissions::both(permission), transient: output.transient };
+            let output = TaskOutput {
+                permissions: Permissions::both(permission),
+                transient: output.transient,
+            };
             Ok((identifier.clone(), output))
         };
         task.outputs.iter().map(grant).collect()
     }
 
     /// The data manager among the inputs, if there is one (first half of compute/TASK-15).
-    fn find_data_manager(&self, task: &ValidTask, function: &Function) -> Result<Option<&'a Arc<DataManager>>, Refusal> {
+    fn find_data_manager(
+        &self,
+        task: &ValidTask,
+        function: &Function,
+    ) -> Result<Option<&'a Arc<DataManager>>, Refusal> {
         for input in &task.inputs {
             if declared(function, &input.identifier)?.kind == AssetKind::DataManager {
                 let InputSource::Asset(key) = input.source else {
                     return Err(Refusal::invalid("a data manager must be given by its key")); // compute/DEF-26
                 };
-                return self.facts.data_managers.require(DataManagerKey::from_uuid(key)).map(Some);
+                return self
+                    .facts
+                    .data_managers
+                    .require(DataManagerKey::from_uuid(key))
+                    .map(Some);
             }
         }
         Ok(None)
@@ -342,10 +420,16 @@ impl<'a> Registrar<'a> {
             (Some(manager), None) => manager.owner.clone(),
             (Some(manager), Some(named)) if *named == manager.owner => named.clone(),
             (Some(_), Some(_)) => {
-                return Err(Refusal::bad_request("the worker must be the owner of the data manager"));
+                return Err(Refusal::bad_request(
+                    "the worker must be the owner of the data manager",
+                ));
             }
             (None, Some(named)) => named.clone(),
-            (None, None) => return Err(Refusal::bad_request("a task without a data manager must name its worker")),
+            (None, None) => {
+                return Err(Refusal::bad_request(
+                    "a task without a data manager must name its worker",
+                ));
+            }
         };
         if self.facts.is_registered(&worker) {
             return Ok(worker);
@@ -354,12 +438,18 @@ impl<'a> Registrar<'a> {
     }
 
     /// compute/TASK-17.
-    fn logs_permission(&self, data_manager: Option<&Arc<DataManager>>, parents: &[Arc<ComputeTask>]) -> Permission {
+    fn logs_permission(
+        &self,
+        data_manager: Option<&Arc<DataManager>>,
+        parents: &[Arc<ComputeTask>],
+    ) -> Permission {
         match data_manager {
             Some(manager) => manager.logs_permission.clone(),
-            None => parents.iter().fold(Permission::private(&self.call.caller), |logs, parent| {
-                logs.union(&parent.logs_permission)
-            }),
+            None => parents
+                .iter()
+                .fold(Permission::private(&self.call.caller), |logs, parent| {
+                    logs.union(&parent.logs_permission)
+                }),
         }
     }
 
@@ -387,7 +477,9 @@ impl<'a> Registrar<'a> {
             (!declared.optional && !given.contains(identifier.as_str())).then(|| identifier.clone())
         };
         match function.inputs.iter().find_map(missing) {
-            Some(identifier) => Err(Refusal::invalid(format!("computetask input {identifier:?} is missing"))),
+            Some(identifier) => Err(Refusal::invalid(format!(
+                "computetask input {identifier:?} is missing"
+            ))),
             None => Ok(()),
         }
     }
@@ -408,28 +500,53 @@ impl<'a> Registrar<'a> {
                 samples.push(DataSampleKey::from_uuid(key));
             }
         }
-        let Some(manager) = data_manager else { return Ok(()) };
+        let Some(manager) = data_manager else {
+            return Ok(());
+        };
         if !manager.permissions.process.allows(&self.call.caller) {
-            return Err(Refusal::permission_denied(format!("not authorized to process datamanager {}", manager.key)));
+            return Err(Refusal::permission_denied(format!(
+                "not authorized to process datamanager {}",
+                manager.key
+            )));
         }
         for key in samples {
-            if !self.facts.data_samples.require(key)?.data_manager_keys.contains(&manager.key) {
-                return Err(Refusal::invalid(format!("datasample {key} does not belong to datamanager {}", manager.key)));
+            if !self
+                .facts
+                .data_samples
+                .require(key)?
+                .data_manager_keys
+                .contains(&manager.key)
+            {
+                return Err(Refusal::invalid(format!(
+                    "datasample {key} does not belong to datamanager {}",
+                    manager.key
+                )));
             }
         }
         Ok(())
     }
 
-    fn judge_model(&self, input: &TaskInput, declared: &FunctionInput, worker: &OrganizationId) -> Result<(), Refusal> {
+    fn judge_model(
+        &self,
+        input: &TaskInput,
+        declared: &FunctionInput,
+        worker: &OrganizationId,
+    ) -> Result<(), Refusal> {
         match &input.source {
             InputSource::Asset(key) => {
                 let model = self.facts.models.require(ModelKey::from_uuid(*key))?;
                 if !model.permissions.process.allows(worker) {
-                    return Err(Refusal::permission_denied(format!("worker is not authorized to process model {}", model.key)));
+                    return Err(Refusal::permission_denied(format!(
+                        "worker is not authorized to process model {}",
+                        model.key
+                    )));
                 }
                 model.require_enabled() // compute/DEF-17
             }
-            InputSource::ParentOutput { parent_task_key, output_identifier } => {
+            InputSource::ParentOutput {
+                parent_task_key,
+                output_identifier,
+            } => {
                 let parent = self.task(*parent_task_key)?;
                 let produced = self
                     .facts
@@ -442,7 +559,10 @@ impl<'a> Registrar<'a> {
                     return Err(invalid_input(input, "the parent's output is of another kind"));
                 }
                 if produced.multiple && !declared.multiple {
-                    return Err(invalid_input(input, "the parent's output is multiple, this input is not"));
+                    return Err(invalid_input(
+                        input,
+                        "the parent's output is multiple, this input is not",
+                    ));
                 }
                 let output = parent
                     .outputs
@@ -451,7 +571,10 @@ impl<'a> Registrar<'a> {
                 if output.permissions.process.allows(worker) {
                     return Ok(());
                 }
-                let message = format!("worker is not authorized to process output {output_identifier:?} of task {}", parent.key);
+                let message = format!(
+                    "worker is not authorized to process output {output_identifier:?} of task {}",
+                    parent.key
+                );
                 Err(Refusal::permission_denied(message))
             }
         }
@@ -460,7 +583,9 @@ impl<'a> Registrar<'a> {
     /// compute/TASK-20.
     fn judge_outputs(&self, task: &ValidTask, function: &Function) -> Result<(), Refusal> {
         let invalid = |identifier: &str, reason: &str| {
-            Err(Refusal::invalid(format!("computetask output {identifier:?} is not valid: {reason}")))
+            Err(Refusal::invalid(format!(
+                "computetask output {identifier:?} is not valid: {reason}"
+            )))
         };
         for (identifier, output) in &task.outputs {
             match function.outputs.get(identifier).map(|declared| declared.kind) {
@@ -474,7 +599,11 @@ impl<'a> Registrar<'a> {
                 Some(_) => {}
             }
         }
-        match function.outputs.keys().find(|identifier| !task.outputs.contains_key(*identifier)) {
+        match function
+            .outputs
+            .keys()
+            .find(|identifier| !task.outputs.contains_key(*identifier))
+        {
             Some(identifier) => invalid(identifier, "it is missing"),
             None => Ok(()),
         }
@@ -482,29 +611,43 @@ impl<'a> Registrar<'a> {
 }
 
 fn declared<'f>(function: &'f Function, identifier: &str) -> Result<&'f FunctionInput, Refusal> {
-    let undeclared = || Refusal::invalid(format!("function {} does not declare input {identifier:?}", function.key));
+    let undeclared = || {
+        Refusal::invalid(format!(
+            "function {} does not declare input {identifier:?}",
+            function.key
+        ))
+    };
     function.inputs.get(identifier).ok_or_else(undeclared)
 }
 
 fn invalid_input(input: &TaskInput, reason: &str) -> Refusal {
-    Refusal::new(Code::InvalidAsset, format!("computetask input {:?} is not valid: {reason}", input.identifier))
+    Refusal::new(
+        Code::InvalidAsset,
+        format!("computetask input {:?} is not valid: {reason}", input.identifier),
+    )
 }
 
 /// The table of compute/TASK-30; a function of an old version cannot be used (compute/DEF-70).
 fn initial_status(function: &Function, parents: &[Arc<ComputeTask>]) -> Result<ComputeTaskStatus, Refusal> {
     use ComputeTaskStatus as S;
-    if parents.iter().any(|parent| matches!(parent.status, S::Failed | S::Canceled)) {
+    if parents
+        .iter()
+        .any(|parent| matches!(parent.status, S::Failed | S::Canceled))
+    {
         return Ok(S::Canceled);
     }
     match function.status {
         FunctionStatus::Waiting => Ok(S::WaitingForBuilderSlot),
         FunctionStatus::Building => Ok(S::Building),
-        FunctionStatus::Ready if parents.iter().all(|parent| parent.status == S::Done) => Ok(S::WaitingForExecutorSlot),
+        FunctionStatus::Ready if parents.iter().all(|parent| parent.status == S::Done) => {
+            Ok(S::WaitingForExecutorSlot)
+        }
         FunctionStatus::Ready => Ok(S::WaitingForParentTasks),
         FunctionStatus::Failed => Ok(S::Failed),
         FunctionStatus::Canceled => Ok(S::Canceled),
-        FunctionStatus::Unknown => {
-            Err(Refusal::bad_request(format!("function {} has no known build status", function.key)))
-        }
+        FunctionStatus::Unknown => Err(Refusal::bad_request(format!(
+            "function {} has no known build status",
+            function.key
+        ))),
     }
 }

@@ -465,8 +465,8 @@ pub mod compute_plan_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Cancels a plan that is not over; only its owner may (compute/PLAN-30). Changes no task: workers are expected to look
-        /// at the plan and cancel their own (compute/PLAN-33).
+        /// Cancels a plan that is not over; only its owner may (compute/PLAN-30). Changes no task: workers are expected to
+        /// look at the plan and cancel their own (compute/PLAN-33).
         pub async fn apply_plan_action(
             &mut self,
             request: impl tonic::IntoRequest<super::ApplyPlanActionParam>,
@@ -561,8 +561,8 @@ pub mod compute_plan_service_server {
             tonic::Response<super::UpdateComputePlanResponse>,
             tonic::Status,
         >;
-        /// Cancels a plan that is not over; only its owner may (compute/PLAN-30). Changes no task: workers are expected to look
-        /// at the plan and cancel their own (compute/PLAN-33).
+        /// Cancels a plan that is not over; only its owner may (compute/PLAN-30). Changes no task: workers are expected to
+        /// look at the plan and cancel their own (compute/PLAN-33).
         async fn apply_plan_action(
             &self,
             request: tonic::Request<super::ApplyPlanActionParam>,

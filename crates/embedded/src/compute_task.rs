@@ -1,0 +1,291 @@
+//! Compute tasks, and the ways that lead to them: from their parents, functions, plans and inputs (compute/TASK-1 … TASK-71).
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use asset::facts::ByKey;
+use asset::key::Key;
+use asset::{
+    ChannelName, ComputePlanKey, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, FunctionKey, ModelKey,
+};
+use persistence::{ByDateAndKey, ComputeTaskFilter, Page, PageRequest};
+use rusqlite::{CachedStatement, Connection, params};
+
+use crate::by_key;
+use crate::error::Result;
+use crate::list::{BY_DATE_AND_KEY, List};
+use crate::record::{Record, array, for_each, to_json};
+use crate::write::execute_one;
+
+const TABLE: &str = "compute_task";
+const COLUMNS: &str = "key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, \
+    outputs, logs_permission, creation_date";
+
+fn read(record: &Record<'_>) -> Result<ComputeTask> {
+    Ok(ComputeTask {
+        key: record.key("key")?,
+        function_key: record.key("function_key")?,
+        compute_plan_key: record.key("compute_plan_key")?,
+        owner: record.organization("owner")?,
+        worker: record.organization("worker")?,
+        rank: record.get("rank")?,
+        status: record.number("status", ComputeTaskStatus::from_number)?,
+        metadata: record.json("metadata")?,
+        inputs: record.json("inputs")?,
+        outputs: record.json("outputs")?,
+        logs_permission: record.json("logs_permission")?,
+        creation_date: record.time("creation_date")?,
+    })
+}
+
+/// Puts those with these keys.
+pub(crate) fn load(
+    connection: &Connection,
+    channel: &ChannelName,
+    keys: &BTreeSet<ComputeTaskKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.compute_tasks, read)
+}
+
+/// Puts the statuses of those with these keys.
+pub(crate) fn load_statuses(
+    connection: &Connection,
+    channel: &ChannelName,
+    keys: &BTreeSet<ComputeTaskKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = "-- compute_task::load_statuses
+        SELECT key, status
+        FROM compute_task
+        WHERE key IN (SELECT value FROM rarray(?1)) AND channel = ?2";
+    for_each(connection, TABLE, sql, params![array(keys), channel.as_str()], |record| {
+        put_status(record, &mut facts.task_statuses)?;
+        Ok(())
+    })
+}
+
+/// Puts the children of these tasks, in order of registration.
+pub(crate) fn load_children(
+    connection: &Connection,
+    channel: &ChannelName,
+    parents: &BTreeSet<ComputeTaskKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if parents.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "-- compute_task::load_children
+        SELECT {COLUMNS}, parent_key
+        FROM compute_task_child
+        JOIN compute_task ON compute_task.serial = compute_task_child.child
+        WHERE parent_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
+        ORDER BY creation_date, serial"
+    );
+    for_each(connection, TABLE, &sql, params![array(parents), channel.as_str()], |record| {
+        let child = put_new(record, &mut facts.compute_tasks)?;
+        facts.children.entry(record.key("parent_key")?).or_default().push(child);
+        Ok(())
+    })
+}
+
+/// Puts the tasks of these functions that wait for the builder or the build, in order of registration.
+pub(crate) fn load_unbuilt(
+    connection: &Connection,
+    channel: &ChannelName,
+    functions: &BTreeSet<FunctionKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if functions.is_empty() {
+        return Ok(());
+    }
+    // The statuses are written out because the index holds only rows with these.
+    let sql = format!(
+        "-- compute_task::load_unbuilt
+        SELECT {COLUMNS}
+        FROM compute_task
+        WHERE function_key IN (SELECT value FROM rarray(?1)) AND status IN ({}, {}) AND channel = ?2
+        ORDER BY creation_date, serial",
+        ComputeTaskStatus::WaitingForBuilderSlot.number(),
+        ComputeTaskStatus::Building.number(),
+    );
+    for_each(connection, TABLE, &sql, params![array(functions), channel.as_str()], |record| {
+        let task = put_new(record, &mut facts.compute_tasks)?;
+        facts.unbuilt_tasks.entry(record.key("function_key")?).or_default().push(task);
+        Ok(())
+    })
+}
+
+/// Puts the keys and statuses of the tasks that name these models as input.
+pub(crate) fn load_model_users(
+    connection: &Connection,
+    channel: &ChannelName,
+    models: &BTreeSet<ModelKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if models.is_empty() {
+        return Ok(());
+    }
+    let sql = "-- compute_task::load_model_users
+        SELECT key, status, asset_key
+        FROM compute_task_input
+        JOIN compute_task ON compute_task.serial = compute_task_input.task
+        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
+        ORDER BY creation_date, serial";
+    for_each(connection, TABLE, sql, params![array(models), channel.as_str()], |record| {
+        let user = put_status(record, &mut facts.task_statuses)?;
+        facts.model_users.entry(record.key("asset_key")?).or_default().push(user);
+        Ok(())
+    })
+}
+
+/// Puts which statuses occur in these plans. Asks the index for each status, so it costs the same however many tasks a plan has.
+pub(crate) fn load_statuses_in_plans(
+    connection: &Connection,
+    channel: &ChannelName,
+    plans: &BTreeSet<ComputePlanKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if plans.is_empty() {
+        return Ok(());
+    }
+    let statuses = ComputeTaskStatus::ALL.map(|status| format!("({})", status.number())).join(", ");
+    let sql = format!(
+        "-- compute_task::load_statuses_in_plans
+        WITH status (number) AS (VALUES {statuses})
+        SELECT plan.value AS compute_plan_key, status.number AS status
+        FROM rarray(?1) AS plan
+        CROSS JOIN status
+        WHERE EXISTS (
+            SELECT 1
+            FROM compute_task
+            WHERE channel = ?2 AND compute_plan_key = plan.value AND compute_task.status = status.number
+        )"
+    );
+    for_each(connection, TABLE, &sql, params![array(plans), channel.as_str()], |record| {
+        let statuses = facts.statuses_in_plans.entry(record.key("compute_plan_key")?).or_default();
+        statuses.insert(record.number("status", ComputeTaskStatus::from_number)?);
+        Ok(())
+    })
+}
+
+/// What is known stays: changes of the same batch may lie over it.
+fn put_new(record: &Record<'_>, known: &mut ByKey<ComputeTaskKey, ComputeTask>) -> Result<ComputeTaskKey> {
+    let key = record.key("key")?;
+    if !known.knows(key) {
+        known.put(key, Arc::new(read(record)?));
+    }
+    Ok(key)
+}
+
+/// As [`put_new`], for tasks that are not needed whole.
+fn put_status(
+    record: &Record<'_>,
+    known: &mut HashMap<ComputeTaskKey, ComputeTaskStatus>,
+) -> Result<ComputeTaskKey> {
+    let key = record.key("key")?;
+    known.entry(key).or_insert(record.number("status", ComputeTaskStatus::from_number)?);
+    Ok(key)
+}
+
+/// A page of them (compute/TASK-41).
+pub(crate) fn list(
+    connection: &Connection,
+    channel: &ChannelName,
+    filter: ComputeTaskFilter,
+    page: PageRequest<ByDateAndKey>,
+) -> Result<Page<ComputeTask, ByDateAndKey>> {
+    List::of(TABLE, COLUMNS, channel)
+        .only_if("worker = ?", filter.worker.map(|worker| worker.to_string()))
+        .only_if("status = ?", filter.status.map(ComputeTaskStatus::number))
+        .only_if("compute_plan_key = ?", filter.compute_plan_key.map(Key::uuid))
+        .only_if("function_key = ?", filter.function_key.map(Key::uuid))
+        .page(connection, &BY_DATE_AND_KEY, page, |record| {
+            let task = read(record)?;
+            Ok((ByDateAndKey(task.creation_date, task.key.uuid()), task))
+        })
+}
+
+/// Adds new ones, and the ways that lead to them.
+pub(crate) fn insert(connection: &Connection, channel: &ChannelName, tasks: &[Arc<ComputeTask>]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "-- compute_task::insert
+        INSERT INTO compute_task
+            (key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
+            logs_permission, creation_date)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    let mut ways = Ways::to(connection)?;
+    for task in tasks {
+        statement.execute(params![
+            task.key.uuid(),
+            channel.as_str(),
+            task.function_key.uuid(),
+            task.compute_plan_key.uuid(),
+            task.owner.as_str(),
+            task.worker.as_str(),
+            task.rank,
+            task.status.number(),
+            to_json(&task.metadata)?,
+            to_json(&task.inputs)?,
+            to_json(&task.outputs)?,
+            to_json(&task.logs_permission)?,
+            task.creation_date.as_micros(),
+        ])?;
+        ways.insert(connection.last_insert_rowid(), task)?;
+    }
+    Ok(())
+}
+
+/// The statements that make tasks findable from their parents and from the assets they use.
+struct Ways<'a> {
+    child: CachedStatement<'a>,
+    input: CachedStatement<'a>,
+}
+
+impl<'a> Ways<'a> {
+    fn to(connection: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            child: connection.prepare_cached(
+                "-- compute_task::insert child
+                INSERT INTO compute_task_child (parent_key, child)
+                VALUES (?1, ?2)",
+            )?,
+            // A task may name the same asset for several of its inputs.
+            input: connection.prepare_cached(
+                "-- compute_task::insert input
+                INSERT INTO compute_task_input (asset_key, task)
+                VALUES (?1, ?2)
+                ON CONFLICT DO NOTHING",
+            )?,
+        })
+    }
+
+    fn insert(&mut self, serial: i64, task: &ComputeTask) -> Result<()> {
+        for parent in task.parents() {
+            self.child.execute(params![parent.uuid(), serial])?;
+        }
+        for asset in task.models_by_key() {
+            self.input.execute(params![asset.uuid(), serial])?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives old ones another status.
+pub(crate) fn update(connection: &Connection, channel: &ChannelName, tasks: &[Arc<ComputeTask>]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "-- compute_task::update
+        UPDATE compute_task
+        SET status = ?3
+        WHERE key = ?1 AND channel = ?2",
+    )?;
+    for task in tasks {
+        execute_one(&mut statement, params![task.key.uuid(), channel.as_str(), task.status.number()])?;
+    }
+    Ok(())
+}

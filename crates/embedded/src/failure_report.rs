@@ -1,0 +1,67 @@
+//! Failure reports (compute/FAIL-1 … FAIL-20).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use asset::failure_report::{ErrorType, FailedAssetKind};
+use asset::key::{FailedAssetKey, Key};
+use asset::{ChannelName, Facts, FailureReport};
+use rusqlite::{Connection, params};
+
+use crate::error::Result;
+use crate::record::{Record, array, for_each, to_optional_json};
+
+const TABLE: &str = "failure_report";
+
+fn read(record: &Record<'_>) -> Result<FailureReport> {
+    Ok(FailureReport {
+        asset_key: record.key("asset_key")?,
+        asset_type: record.number("asset_type", FailedAssetKind::from_number)?,
+        error_type: record.number("error_type", ErrorType::from_number)?,
+        logs_address: record.optional_json("logs_address")?,
+        owner: record.organization("owner")?,
+        creation_date: record.time("creation_date")?,
+    })
+}
+
+/// Puts those about these assets.
+pub(crate) fn load(
+    connection: &Connection,
+    channel: &ChannelName,
+    assets: &BTreeSet<FailedAssetKey>,
+    facts: &mut Facts,
+) -> Result<()> {
+    if assets.is_empty() {
+        return Ok(());
+    }
+    let sql = "-- failure_report::load
+        SELECT asset_key, asset_type, error_type, logs_address, owner, creation_date
+        FROM failure_report
+        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2";
+    for_each(connection, TABLE, sql, params![array(assets), channel.as_str()], |record| {
+        let report = read(record)?;
+        facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
+        Ok(())
+    })
+}
+
+/// Adds new ones.
+pub(crate) fn insert(connection: &Connection, channel: &ChannelName, reports: &[Arc<FailureReport>]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "-- failure_report::insert
+        INSERT INTO failure_report (asset_key, channel, asset_type, error_type, logs_address, owner, creation_date)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for report in reports {
+        statement.execute(params![
+            report.asset_key.uuid(),
+            channel.as_str(),
+            report.asset_type.number(),
+            report.error_type.number(),
+            to_optional_json(report.logs_address.as_ref())?,
+            report.owner.as_str(),
+            report.creation_date.as_micros(),
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! `orchestrator dev`: the server on the embedded store, with defaults that just work on one machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use server::Membership;
+
+use crate::configuration::Channels;
+use crate::standalone::Standalone;
+use crate::{stop, telemetry};
+
+/// The channel that there is unless a file says otherwise.
+pub(crate) const CHANNEL: &str = "mychannel";
+
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// Where to listen for gRPC.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    listen: SocketAddr,
+    /// Where to listen for HTTP: /healthz.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8484")]
+    http: SocketAddr,
+    /// The folder to keep everything in.
+    #[arg(long, value_name = "DIR", default_value = "orchestrator-data", conflicts_with = "memory")]
+    data: PathBuf,
+    /// Keep nothing.
+    #[arg(long)]
+    memory: bool,
+    /// The channel file (YAML); without it: mychannel with MyOrg1MSP, MyOrg2MSP, MyOrg3MSP.
+    #[arg(long, value_name = "FILE")]
+    channels: Option<PathBuf>,
+    /// Listen beyond this machine although nothing is encrypted and anybody who connects can act as any organization.
+    #[arg(long)]
+    insecure_listen_beyond_loopback: bool,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// The address, folder or channel file cannot be used.
+pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
+    telemetry::for_people();
+    for address in [dev.listen, dev.http] {
+        ensure!(
+            address.ip().is_loopback() || dev.insecure_listen_beyond_loopback,
+            "{address} can be reached from other machines, where anybody could act as any organization; \
+             if that is what you want, add --insecure-listen-beyond-loopback"
+        );
+    }
+    let channels = match &dev.channels {
+        Some(file) => Channels::load(file)?.members,
+        None => default_channels(3),
+    };
+    let directory = (!dev.memory).then_some(dev.data.as_path());
+    let hint = usage(&channels);
+    let mut server = Standalone::start(directory, Membership::new(channels), dev.listen).await?;
+    let http = server::admin::listen(dev.http).await.with_context(|| format!("cannot listen on {}", dev.http))?;
+    greet(&dev, server.address, hint)?;
+    tokio::select! {
+        () = stop::requested() => server.stop().await,
+        ended = server.ended() => ended,
+        ended = http.serve() => ended.context("the HTTP server ended"),
+    }
+}
+
+/// `mychannel` with so many organizations.
+pub(crate) fn default_channels(organizations: usize) -> BTreeMap<String, BTreeSet<String>> {
+    let members = (1..=organizations).map(|number| format!("MyOrg{number}MSP")).collect();
+    BTreeMap::from([(CHANNEL.to_owned(), members)])
+}
+
+/// Somebody who may call, and where.
+fn usage(channels: &BTreeMap<String, BTreeSet<String>>) -> Option<(String, String)> {
+    let mut members = channels.iter().flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
+    members.next().map(|(channel, member)| (channel.clone(), member.clone()))
+}
+
+fn greet(dev: &Dev, address: SocketAddr, member: Option<(String, String)>) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "orchestrator {} listens on {address} (gRPC) and {} (HTTP)", env!("CARGO_PKG_VERSION"), dev.http)?;
+    match dev.memory {
+        true => writeln!(out, "nothing is kept: --memory")?,
+        false => writeln!(out, "everything is kept in {}", dev.data.display())?,
+    }
+    if let Some((channel, member)) = member {
+        writeln!(out, "\nregister an organization, for example with grpcurl:\n")?;
+        writeln!(out, "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' \\")?;
+        writeln!(out, "    -d '{{\"address\": \"http://backend.example\"}}' \\")?;
+        writeln!(out, "    {address} orchestrator.OrganizationService/RegisterOrganization\n")?;
+        writeln!(out, "list the services (reflection needs the headers, too):\n")?;
+        writeln!(out, "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n")?;
+    }
+    writeln!(out, "Ctrl-C stops it.")?;
+    Ok(out.flush()?)
+}

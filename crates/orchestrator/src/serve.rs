@@ -1,0 +1,83 @@
+//! `orchestrator serve`: the server on PostgreSQL, configured by its environment (docs/configuration.md).
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use asset::Policy;
+use postgres::{Postgres, PostgresOptions};
+use server::{Membership, Server, ServerOptions};
+use service::Service;
+use tokio::net::TcpListener;
+
+use crate::configuration::{Channels, ServeConfiguration};
+use crate::{stop, telemetry};
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// Everything that is wrong with the settings, at once; an unreachable database; a port that is taken.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let configuration = match ServeConfiguration::from_environment(std::env::vars_os()) {
+        Ok(configuration) => configuration,
+        Err(problems) => {
+            telemetry::for_programs(None);
+            for notice in problems.notices() {
+                tracing::error!("{notice}");
+            }
+            bail!("the server cannot start: {} settings are missing or wrong", problems.notices().len());
+        }
+    };
+    telemetry::for_programs(Some(configuration.log.level));
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    ensure!(configuration.grpc.tls.is_none(), "TLS is not available in this version: ORCHESTRATOR_TLS_ENABLED must be false");
+    let channels = Channels::load(&configuration.channel_file)?;
+    let store = connect(&configuration).await?;
+    let grpc = configuration.grpc.listen;
+    let listener = TcpListener::bind(grpc).await.with_context(|| format!("cannot listen on {grpc}"))?;
+    let http = configuration.http.listen;
+    let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
+    let server = Server::new(start_service(store, &configuration), server_options(channels, &configuration));
+    tracing::info!(address = %grpc, version = version(), "serving");
+    tokio::select! {
+        ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
+        ended = http.serve() => ended.context("the HTTP server ended"),
+    }
+}
+
+/// Connects to the database, which must be reachable, and brings its schema up to date. That may fail: the server must start and be
+/// healthy without a schema, since the chart migrates after the server is up (core/HLT-4, core/OPS-5).
+async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres> {
+    let options = PostgresOptions::default();
+    let store = Postgres::connect(configuration.database_url.reveal(), options).context("cannot use the database")?;
+    store.ping().await.context("cannot reach the database")?;
+    if configuration.migrate_on_start {
+        match store.migrate().await {
+            Ok(()) => tracing::info!("the database has the newest schema"),
+            Err(error) => tracing::error!(%error, "the database could not be migrated; serving all the same"),
+        }
+    }
+    Ok(store)
+}
+
+fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service {
+    let mut options = service::Options::new(Arc::new(server::encode_event));
+    options.retry_budget = configuration.retry_budget;
+    options.replay_events_max = configuration.replay_events_batch_size.get();
+    Service::new(Arc::new(store), options)
+}
+
+fn server_options(channels: Channels, configuration: &ServeConfiguration) -> ServerOptions {
+    let mut options = ServerOptions::new(Membership::new(channels.members));
+    options.policy =
+        Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
+    options.message_bytes_max = configuration.grpc.message_size_bytes_max;
+    version().clone_into(&mut options.version);
+    options
+}
+
+/// The version as `QueryVersion` tells it (core/INF-1).
+fn version() -> &'static str {
+    option_env!("ORCHESTRATOR_VERSION").unwrap_or(env!("CARGO_PKG_VERSION"))
+}

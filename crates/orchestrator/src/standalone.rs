@@ -1,0 +1,74 @@
+//! A server on the embedded store, in this process: what `dev` and `demo` run.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use asset::Policy;
+use embedded::Embedded;
+use persistence::Store;
+use server::{Membership, Server, ServerOptions};
+use service::Service;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A running server.
+pub(crate) struct Standalone {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), server::Error>>,
+}
+
+impl Standalone {
+    /// Starts a server on the store in `directory`, or in memory, for the members of these channels.
+    ///
+    /// Assets that would stop the consumers of known backends are refused (core/DEF-61): on a developer's machine one wants to know.
+    ///
+    /// # Errors
+    /// The folder is in use or unusable; the address is taken.
+    pub(crate) async fn start(
+        directory: Option<&Path>,
+        membership: Membership,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let store: Arc<dyn Store> = match directory {
+            Some(directory) => Arc::new(
+                Embedded::open(directory).with_context(|| format!("cannot open the store in {}", directory.display()))?,
+            ),
+            None => Arc::new(Embedded::in_memory().context("cannot make a store in memory")?),
+        };
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr().context("cannot tell where the server listens")?;
+        let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
+        let mut options = ServerOptions::new(membership);
+        options.policy = Policy { refuse_assets_that_stop_consumers: true };
+        env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(Server::new(service, options).serve(listener, async {
+            // A dropped handle stops the server as well.
+            let _stop_or_dropped = stopped.await;
+        }));
+        Ok(Self { address, stop, server })
+    }
+
+    /// Waits until the server has ended by itself, which it only does for a reason.
+    ///
+    /// # Errors
+    /// That reason.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
+        (&mut self.server).await.context("the server broke down")?.context("the server ended")
+    }
+
+    /// Stops the server: calls under way end, subscriptions are told to come back later.
+    ///
+    /// # Errors
+    /// The server had ended for a reason of its own.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        // It may have ended already; then there is nobody to tell.
+        let _ended = self.stop.send(());
+        self.server.await.context("the server broke down")?.context("the server ended")
+    }
+}

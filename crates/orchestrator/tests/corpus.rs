@@ -1,0 +1,177 @@
+//! Replays the recorded corpus over gRPC against both stores: calls and answers of a Substra orchestrator 1.0.0, with the better answer where
+//! the contract marks a defect of it.
+//!
+//! 42 scenarios, 8,753 steps, each scenario in a channel of its own (`tests/corpus/`). What counts: status, OE code, the whole
+//! answer (times and event ids as labels), and the events of a subscription in order. Start at [`replay`]; `corpus/normal.rs` owns the labels,
+//! `corpus/expectation.rs` the comparison.
+
+#[path = "corpus/expectation.rs"]
+mod expectation;
+#[path = "corpus/normal.rs"]
+mod normal;
+#[path = "corpus/wire.rs"]
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use persistence::Store;
+use serde_json::Value;
+use server::{Membership, Server, ServerOptions};
+use service::Service;
+use tokio::net::TcpListener;
+
+use crate::normal::Normaliser;
+use crate::wire::{Answer, Wire};
+
+/// How many scenarios run at once.
+const SCENARIOS_AT_ONCE: usize = 8;
+/// How long a stream must stay quiet, after the events that are expected, to count as ended.
+const QUIET: Duration = Duration::from_millis(100);
+
+struct Scenario {
+    name: String,
+    channel: String,
+    steps: Vec<Value>,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".jsonl.gz"))
+        .collect();
+    files.sort();
+    files.iter().map(read_scenario).collect()
+}
+
+fn read_scenario(path: &PathBuf) -> Scenario {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let head = lines.next().unwrap();
+    let text_of = |field: &str| head[field].as_str().unwrap().to_owned();
+    Scenario { name: text_of("name"), channel: text_of("channel"), steps: lines.collect() }
+}
+
+/// Starts a server on this store whose channels are the scenarios'.
+async fn start_server(store: Arc<dyn Store>, scenarios: &[Scenario]) -> String {
+    let members: BTreeSet<String> = (1..=3).map(|number| format!("MyOrg{number}MSP")).collect();
+    let channels: BTreeMap<_, _> =
+        scenarios.iter().map(|scenario| (scenario.channel.clone(), members.clone())).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
+    let server = Server::new(service, ServerOptions::new(Membership::new(channels)));
+    tokio::spawn(server.serve(listener, std::future::pending()));
+    format!("http://{address}")
+}
+
+/// A step that did not go as the contract asks.
+struct Mismatch {
+    kind: String,
+    detail: String,
+    unknown: bool,
+}
+
+async fn run_scenario(wire: &Wire, scenario: &Scenario) -> Vec<Mismatch> {
+    let mut normaliser = Normaliser::default();
+    let mut raw: Vec<Value> = Vec::new();
+    let mut mismatches = Vec::new();
+    for (number, step) in scenario.steps.iter().enumerate() {
+        let organization = step["org"].as_str().unwrap();
+        let expect = &step["expect"];
+        let (rpc, answer, got) = match step["rpc"].as_str() {
+            Some(rpc) => {
+                let request = resolve(&step["request"], &raw);
+                let answer = wire.call(rpc, &request, organization, &scenario.channel).await;
+                let got = normaliser.answer(rpc, &answer);
+                (rpc, answer, got)
+            }
+            None => {
+                let start = resolve(&step["subscribe"], &raw);
+                let expected = expect["events"].as_array().map_or(0, Vec::len);
+                let answer = wire.subscribe(&start, organization, &scenario.channel, expected, QUIET).await;
+                let got = normaliser.subscription(&answer);
+                ("SubscribeToEvents", answer, got)
+            }
+        };
+        if !expectation::holds(expect, &got) {
+            mismatches.push(Mismatch {
+                kind: format!("{rpc}: wanted {}, got {}", expectation::brief(expect), expectation::brief(&got)),
+                detail: format!("{} step {number}: {step}\n   got: {got}", scenario.name),
+                unknown: answer.is_unknown(),
+            });
+        } else if answer.is_unknown() {
+            mismatches.push(Mismatch { kind: format!("{rpc}: UNKNOWN"), detail: step.to_string(), unknown: true });
+        }
+        raw.push(answer.body());
+    }
+    mismatches
+}
+
+/// Replaces `{"$ref": [step, field…]}` by what that step answered.
+fn resolve(value: &Value, raw: &[Value]) -> Value {
+    match value {
+        Value::Object(members) => match members.get("$ref").and_then(Value::as_array) {
+            Some(path) => {
+                let step = usize::try_from(path[0].as_u64().unwrap()).unwrap();
+                let found = path[1..].iter().fold(raw[step].clone(), |found, field| found[field.as_str().unwrap()].clone());
+                if found.is_null() { Value::String(String::new()) } else { found }
+            }
+            None => members.iter().map(|(name, member)| (name.clone(), resolve(member, raw))).collect(),
+        },
+        Value::Array(items) => items.iter().map(|item| resolve(item, raw)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Runs all scenarios against a server on this store; every step must go as the contract asks.
+async fn replay(store: Arc<dyn Store>) {
+    let scenarios = scenarios();
+    let steps: usize = scenarios.iter().map(|scenario| scenario.steps.len()).sum();
+    assert_eq!((scenarios.len(), steps), (42, 8_753), "the corpus is complete");
+    let address = start_server(store, &scenarios).await;
+    let wire = &Wire::connect(&address).await;
+    let mismatches: Vec<Mismatch> = futures::stream::iter(&scenarios)
+        .map(|scenario| run_scenario(wire, scenario))
+        .buffer_unordered(SCENARIOS_AT_ONCE)
+        .concat()
+        .await;
+    let mut kinds: BTreeMap<&str, Vec<&Mismatch>> = BTreeMap::new();
+    for mismatch in &mismatches {
+        kinds.entry(&mismatch.kind).or_default().push(mismatch);
+    }
+    for (kind, found) in &kinds {
+        println!("{} × {kind}\n   {}", found.len(), found[0].detail.chars().take(3_000).collect::<String>());
+    }
+    let unknown = mismatches.iter().filter(|mismatch| mismatch.unknown).count();
+    println!("{} of {steps} steps as the contract asks", steps - mismatches.len());
+    assert_eq!(unknown, 0, "nothing may answer UNKNOWN");
+    assert!(mismatches.is_empty(), "{} steps differ; they are listed above", mismatches.len());
+}
+
+impl Answer {
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused { code: tonic::Code::Unknown, .. })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_corpus_on_the_embedded_store() {
+    replay(Arc::new(embedded::Embedded::in_memory().unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_corpus_on_postgresql() {
+    let cluster = postgres::testing::Cluster::shared().await;
+    let database = cluster.fresh_database().await;
+    let store = postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default()).unwrap();
+    store.migrate().await.unwrap();
+    replay(Arc::new(store)).await;
+}

@@ -1,0 +1,288 @@
+//! Compute tasks: their rows, how they are loaded as facts, written, and listed.
+//!
+//! Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the children of a task, and the tasks
+//! that name an asset as input. Statements that find many whole tasks find them by key only, so that the plan which a
+//! connection keeps for them is the right one whether a table is empty or full.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use asset::key::Key;
+use asset::{ChannelName, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, Needs};
+use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::load::Query;
+use crate::row::{Columns, put_by_key};
+use crate::statement::Statement;
+
+pub(crate) const TABLE: &str = "compute_task";
+
+const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
+            logs_permission, creation_date";
+
+/// Compute tasks by key.
+pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let keys = &needs.compute_tasks;
+    let statement = || {
+        Statement::new(format!(
+            "-- compute_task::load
+            SELECT {COLUMNS}, channel = $1 AS here
+            FROM orchestrator.compute_task
+            WHERE key = ANY ($2)"
+        ))
+        .with(channel.as_str())
+        .with_keys(keys)
+    };
+    (!keys.is_empty())
+        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.compute_tasks, read)))
+}
+
+/// Only the statuses of tasks.
+pub(crate) fn load_statuses<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let keys = &needs.task_statuses;
+    let statement = || {
+        Statement::new(
+            "-- compute_task::load_statuses
+            SELECT key, status, channel = $1 AS here
+            FROM orchestrator.compute_task
+            WHERE key = ANY ($2)",
+        )
+        .with(channel.as_str())
+        .with_keys(keys)
+    };
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            if row.get("here")? {
+                put_status(row.key("key")?, row, facts)?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// The children of tasks, each whole and once, in order of registration.
+pub(crate) fn load_children<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let parents = &needs.children;
+    let statement = || {
+        Statement::new(format!(
+            "-- compute_task::load_children
+            SELECT {COLUMNS}, channel = $1 AS here
+            FROM orchestrator.compute_task
+            WHERE key = ANY (ARRAY(
+                SELECT child_key FROM orchestrator.compute_task_parent WHERE parent_key = ANY ($2)
+            ))
+            ORDER BY creation_date, registration"
+        ))
+        .with(channel.as_str())
+        .with_keys(parents)
+    };
+    (!parents.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            let Some(child) = put_unless_known(row, facts)? else { return Ok(()) };
+            for parent in child.parents().into_iter().filter(|parent| parents.contains(parent)) {
+                facts.children.entry(parent).or_default().push(child.key);
+            }
+            Ok(())
+        })
+    })
+}
+
+/// The tasks of functions that wait for the build or its end, whole, in order of registration.
+pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let functions = &needs.unbuilt_tasks;
+    let statement = || {
+        Statement::new(format!(
+            "-- compute_task::load_unbuilt
+            SELECT {COLUMNS}, channel = $1 AS here
+            FROM orchestrator.compute_task
+            WHERE function_key = ANY ($2) AND status IN (7, 8)
+            ORDER BY creation_date, registration"
+        ))
+        .with(channel.as_str())
+        .with_keys(functions)
+    };
+    (!functions.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            let Some(task) = put_unless_known(row, facts)? else { return Ok(()) };
+            facts.unbuilt_tasks.entry(task.function_key).or_default().push(task.key);
+            Ok(())
+        })
+    })
+}
+
+/// The tasks that name models as input by their key, with their statuses.
+pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let models = &needs.model_users;
+    let statement = || {
+        Statement::new(
+            "-- compute_task::load_model_users
+            SELECT input.compute_task_key, input.asset_key, task.status
+            FROM orchestrator.compute_task_input_asset AS input
+            JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
+            WHERE input.asset_key = ANY ($2) AND task.channel = $1
+            ORDER BY task.creation_date, task.registration",
+        )
+        .with(channel.as_str())
+        .with_keys(models)
+    };
+    (!models.is_empty()).then(|| {
+        Query::new("compute_task_input_asset", statement(), |row, facts| {
+            let task = row.key("compute_task_key")?;
+            facts.model_users.entry(row.key("asset_key")?).or_default().push(task);
+            put_status(task, row, facts)
+        })
+    })
+}
+
+/// Which statuses occur in plans.
+pub(crate) fn load_statuses_in_plans<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let plans = &needs.statuses_in_plans;
+    let statement = || {
+        Statement::new(
+            "-- compute_task::load_statuses_in_plans
+            SELECT DISTINCT compute_plan_key, status
+            FROM orchestrator.compute_task
+            WHERE channel = $1 AND compute_plan_key = ANY ($2)",
+        )
+        .with(channel.as_str())
+        .with_keys(plans)
+    };
+    (!plans.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            let statuses = facts.statuses_in_plans.entry(row.key("compute_plan_key")?).or_default();
+            statuses.insert(row.number("status", ComputeTaskStatus::from_number)?);
+            Ok(())
+        })
+    })
+}
+
+/// Compute tasks by creation date and key (compute/TASK-41).
+pub(crate) fn list<'a>(
+    channel: &'a ChannelName,
+    filter: &'a ComputeTaskFilter,
+    page: &PageRequest<ByDateAndKey>,
+) -> Statement<'a> {
+    let sql = format!(
+        "-- compute_task::list
+        SELECT {COLUMNS}
+        FROM orchestrator.compute_task
+        WHERE channel = $1
+          AND ($6::text IS NULL OR worker = $6)
+          AND ($7::smallint IS NULL OR status = $7)
+          AND ($8::uuid IS NULL OR compute_plan_key = $8)
+          AND ($9::uuid IS NULL OR function_key = $9) {PAGE_BY_DATE_AND_KEY}"
+    );
+    by_date_and_key(sql, channel, page)
+        .with(filter.worker.as_ref().map(|worker| worker.as_str()))
+        .with(filter.status.map(ComputeTaskStatus::number))
+        .with(filter.compute_plan_key.map(Key::uuid))
+        .with(filter.function_key.map(Key::uuid))
+}
+
+/// New compute tasks. They are numbered in the order given, which is that of their registration.
+pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]) -> Statement<'a> {
+    Statement::new(format!(
+        "-- compute_task::insert
+        INSERT INTO orchestrator.compute_task (channel, {COLUMNS})
+        SELECT $1, * FROM unnest(
+            $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::integer[], $8::smallint[], $9::jsonb[],
+            $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::bigint[])"
+    ))
+    .with(channel.as_str())
+    .with_column(tasks, |task| task.key.uuid())
+    .with_column(tasks, |task| task.function_key.uuid())
+    .with_column(tasks, |task| task.compute_plan_key.uuid())
+    .with_column(tasks, |task| task.owner.as_str())
+    .with_column(tasks, |task| task.worker.as_str())
+    .with_column(tasks, |task| task.rank)
+    .with_column(tasks, |task| task.status.number())
+    .with_column(tasks, |task| Json(&task.metadata))
+    .with_column(tasks, |task| Json(&task.inputs))
+    .with_column(tasks, |task| Json(&task.outputs))
+    .with_column(tasks, |task| Json(&task.logs_permission))
+    .with_column(tasks, |task| task.creation_date.as_micros())
+}
+
+/// Which of their parents the new tasks are children of: all of them, each once.
+pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
+    let links = tasks.iter().flat_map(|task| task.parents().into_iter().map(|parent| (parent.uuid(), task.key.uuid())));
+    let (parents, children): (Vec<Uuid>, Vec<Uuid>) = links.unzip();
+    Statement::new(
+        "-- compute_task::insert_parents
+        INSERT INTO orchestrator.compute_task_parent (parent_key, child_key)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+    )
+    .with(parents)
+    .with(children)
+}
+
+/// Which assets the new tasks name as input by their own key, each once.
+pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
+    let named = tasks.iter().flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
+    let (assets, tasks): (Vec<Uuid>, Vec<Uuid>) = named.collect::<BTreeSet<_>>().into_iter().unzip();
+    Statement::new(
+        "-- compute_task::insert_input_assets
+        INSERT INTO orchestrator.compute_task_input_asset (asset_key, compute_task_key)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[])",
+    )
+    .with(assets)
+    .with(tasks)
+}
+
+/// Compute tasks with another status, one statement for each new status: nothing else of a task can change.
+pub(crate) fn update<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]) -> Vec<Statement<'a>> {
+    let keys_with = |status| tasks.iter().filter(move |task| task.status == status).map(|task| task.key.uuid());
+    let update = |status: ComputeTaskStatus, keys: Vec<Uuid>| {
+        Statement::new(
+            "-- compute_task::update
+            UPDATE orchestrator.compute_task
+            SET status = $1
+            WHERE key = ANY ($2) AND channel || '' = $3",
+        )
+        .with(status.number())
+        .with(keys)
+        .with(channel.as_str())
+    };
+    let by_status = ComputeTaskStatus::ALL.into_iter().map(|status| (status, keys_with(status).collect::<Vec<_>>()));
+    by_status.filter(|(_, keys)| !keys.is_empty()).map(|(status, keys)| update(status, keys)).collect()
+}
+
+/// Puts a whole task that was not asked for by key, unless something newer is known of it. `None` if it is of another channel.
+fn put_unless_known(row: &Columns<'_>, facts: &mut Facts) -> Result<Option<ComputeTask>> {
+    if !row.get::<bool>("here")? {
+        return Ok(None);
+    }
+    let task = read(row)?;
+    if !facts.compute_tasks.knows(task.key) {
+        facts.compute_tasks.put(task.key, Arc::new(task.clone()));
+    }
+    Ok(Some(task))
+}
+
+/// Puts the status of a task, unless something newer is known of it.
+fn put_status(key: ComputeTaskKey, row: &Columns<'_>, facts: &mut Facts) -> Result<()> {
+    let status = row.number("status", ComputeTaskStatus::from_number)?;
+    facts.task_statuses.entry(key).or_insert(status);
+    Ok(())
+}
+
+/// The compute task of a row.
+pub(crate) fn read(row: &Columns<'_>) -> Result<ComputeTask> {
+    Ok(ComputeTask {
+        key: row.key("key")?,
+        function_key: row.key("function_key")?,
+        compute_plan_key: row.key("compute_plan_key")?,
+        owner: row.organization("owner")?,
+        worker: row.organization("worker")?,
+        rank: row.get("rank")?,
+        status: row.number("status", ComputeTaskStatus::from_number)?,
+        metadata: row.json("metadata")?,
+        inputs: row.json("inputs")?,
+        outputs: row.json("outputs")?,
+        logs_permission: row.json("logs_permission")?,
+        creation_date: row.time("creation_date")?,
+    })
+}

@@ -1,0 +1,119 @@
+//! Data samples: their rows, how they are loaded as facts, written, and listed. The managers that offer a sample are rows of their own.
+
+use std::sync::Arc;
+
+use asset::key::Key;
+use asset::{ChannelName, DataManagerKey, DataSample, Needs};
+use persistence::{ByDateAndKey, DataSampleFilter, PageRequest, Result, SampleLink};
+use uuid::Uuid;
+
+use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::load::Query;
+use crate::row::{Columns, put_by_key};
+use crate::statement::{Statement, bigint};
+
+pub(crate) const TABLE: &str = "data_sample";
+
+/// The columns of a sample, and its managers in the order of linking.
+const COLUMNS: &str = "key, owner, checksum, creation_date,
+        ARRAY(
+            SELECT link.data_manager_key
+            FROM orchestrator.data_sample_manager AS link
+            WHERE link.data_sample_key = data_sample.key
+            ORDER BY link.position
+        ) AS data_manager_keys";
+
+/// Data samples by key.
+pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let keys = &needs.data_samples;
+    let statement = || {
+        Statement::new(format!(
+            "-- data_sample::load
+            SELECT {COLUMNS}, channel = $1 AS here
+            FROM orchestrator.data_sample
+            WHERE key = ANY ($2)"
+        ))
+        .with(channel.as_str())
+        .with_keys(keys)
+    };
+    (!keys.is_empty())
+        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.data_samples, read)))
+}
+
+/// The keys of the samples that managers offer, by creation date and key (core/DST-2).
+pub(crate) fn load_samples_of_managers<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let managers = &needs.samples_of_managers;
+    let statement = || {
+        Statement::new(
+            "-- data_sample::load_samples_of_managers
+            SELECT link.data_manager_key, sample.key
+            FROM orchestrator.data_sample_manager AS link
+            JOIN orchestrator.data_sample AS sample ON sample.key = link.data_sample_key
+            WHERE link.data_manager_key = ANY ($2) AND sample.channel = $1
+            ORDER BY sample.creation_date, sample.key",
+        )
+        .with(channel.as_str())
+        .with_keys(managers)
+    };
+    (!managers.is_empty()).then(|| {
+        Query::new("data_sample_manager", statement(), |row, facts| {
+            let samples = facts.samples_of_managers.entry(row.key("data_manager_key")?).or_default();
+            samples.push(row.key("key")?);
+            Ok(())
+        })
+    })
+}
+
+/// Data samples by creation date and key (core/DS-16).
+pub(crate) fn list<'a>(
+    channel: &'a ChannelName,
+    filter: &'a DataSampleFilter,
+    page: &PageRequest<ByDateAndKey>,
+) -> Statement<'a> {
+    let sql = format!(
+        "-- data_sample::list
+        SELECT {COLUMNS}
+        FROM orchestrator.data_sample
+        WHERE channel = $1
+          AND (cardinality($6::uuid[]) = 0 OR key = ANY ($6)) {PAGE_BY_DATE_AND_KEY}"
+    );
+    by_date_and_key(sql, channel, page).with_column(&filter.keys, |key| key.uuid())
+}
+
+/// New data samples, without their links.
+pub(crate) fn insert<'a>(channel: &'a ChannelName, samples: &'a [Arc<DataSample>]) -> Statement<'a> {
+    Statement::new(
+        "-- data_sample::insert
+        INSERT INTO orchestrator.data_sample (channel, key, owner, checksum, creation_date)
+        SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[])",
+    )
+    .with(channel.as_str())
+    .with_column(samples, |sample| sample.key.uuid())
+    .with_column(samples, |sample| sample.owner.as_str())
+    .with_column(samples, |sample| sample.checksum.as_str())
+    .with_column(samples, |sample| sample.creation_date.as_micros())
+}
+
+/// New links from samples to managers.
+pub(crate) fn insert_links(links: &[SampleLink]) -> Statement<'_> {
+    Statement::new(
+        "-- data_sample::insert_links
+        INSERT INTO orchestrator.data_sample_manager (data_sample_key, data_manager_key, position)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])",
+    )
+    .with_column(links, |link| link.data_sample_key.uuid())
+    .with_column(links, |link| link.data_manager_key.uuid())
+    .with_column(links, |link| bigint(link.position))
+}
+
+/// The data sample of a row.
+pub(crate) fn read(row: &Columns<'_>) -> Result<DataSample> {
+    let managers: Vec<Uuid> = row.get("data_manager_keys")?;
+    Ok(DataSample {
+        key: row.key("key")?,
+        data_manager_keys: managers.into_iter().map(DataManagerKey::from_uuid).collect(),
+        owner: row.organization("owner")?,
+        checksum: row.get("checksum")?,
+        creation_date: row.time("creation_date")?,
+    })
+}

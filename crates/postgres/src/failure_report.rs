@@ -1,0 +1,67 @@
+//! Failure reports: their rows, how they are loaded as facts, and written.
+
+use std::sync::Arc;
+
+use asset::failure_report::{ErrorType, FailedAssetKind};
+use asset::key::Key;
+use asset::{ChannelName, FailureReport, Needs};
+use persistence::Result;
+use tokio_postgres::types::Json;
+
+use crate::load::Query;
+use crate::row::Columns;
+use crate::statement::Statement;
+
+pub(crate) const TABLE: &str = "failure_report";
+
+const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
+
+/// Failure reports by the key of what failed.
+pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
+    let keys = &needs.failure_reports;
+    let statement = || {
+        Statement::new(format!(
+            "-- failure_report::load
+            SELECT {COLUMNS}
+            FROM orchestrator.failure_report
+            WHERE asset_key = ANY ($2) AND channel = $1"
+        ))
+        .with(channel.as_str())
+        .with_keys(keys)
+    };
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            let report = read(row)?;
+            facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
+            Ok(())
+        })
+    })
+}
+
+/// New failure reports.
+pub(crate) fn insert<'a>(channel: &'a ChannelName, reports: &'a [Arc<FailureReport>]) -> Statement<'a> {
+    Statement::new(format!(
+        "-- failure_report::insert
+        INSERT INTO orchestrator.failure_report (channel, {COLUMNS})
+        SELECT $1, * FROM unnest(
+            $2::uuid[], $3::smallint[], $4::smallint[], $5::jsonb[], $6::text[], $7::bigint[])"
+    ))
+    .with(channel.as_str())
+    .with_column(reports, |report| report.asset_key.uuid())
+    .with_column(reports, |report| report.asset_type.number())
+    .with_column(reports, |report| report.error_type.number())
+    .with_column(reports, |report| report.logs_address.as_ref().map(Json))
+    .with_column(reports, |report| report.owner.as_str())
+    .with_column(reports, |report| report.creation_date.as_micros())
+}
+
+fn read(row: &Columns<'_>) -> Result<FailureReport> {
+    Ok(FailureReport {
+        asset_key: row.key("asset_key")?,
+        asset_type: row.number("asset_type", FailedAssetKind::from_number)?,
+        error_type: row.number("error_type", ErrorType::from_number)?,
+        logs_address: row.optional_json("logs_address")?,
+        owner: row.organization("owner")?,
+        creation_date: row.time("creation_date")?,
+    })
+}

@@ -1,0 +1,79 @@
+//! Loading facts: one query for each kind of need, all in one flight.
+//!
+//! The queries themselves stand with their assets; [`queries`] is the list of all of them.
+
+use asset::{ChannelName, Facts, Needs};
+use persistence::Result;
+use tokio_postgres::Row;
+
+use crate::row::Columns;
+use crate::statement::Statement;
+use crate::{
+    address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model, organization,
+    output_asset,
+};
+
+/// Puts a row that was found into the facts.
+type Put<'a> = Box<dyn Fn(&Columns<'_>, &mut Facts) -> Result<()> + Send + Sync + 'a>;
+
+/// What to do with the rows that a query finds.
+pub(crate) struct Found<'a> {
+    table: &'static str,
+    put: Put<'a>,
+}
+
+/// A query for facts.
+pub(crate) struct Query<'a> {
+    statement: Statement<'a>,
+    found: Found<'a>,
+}
+
+impl<'a> Query<'a> {
+    /// A query whose rows `put` understands; `table` is for messages about rows that it does not.
+    pub(crate) fn new(
+        table: &'static str,
+        statement: Statement<'a>,
+        put: impl Fn(&Columns<'_>, &mut Facts) -> Result<()> + Send + Sync + 'a,
+    ) -> Self {
+        Self { statement, found: Found { table, put: Box::new(put) } }
+    }
+
+    /// What is sent, and what is done with the answer.
+    pub(crate) fn split(self) -> (Statement<'a>, Found<'a>) {
+        (self.statement, self.found)
+    }
+}
+
+/// The queries for what is needed; none for what is not.
+pub(crate) fn queries<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Vec<Query<'a>> {
+    let queries = [
+        organization::load(channel, needs),
+        data_manager::load(channel, needs),
+        data_sample::load(channel, needs),
+        data_sample::load_samples_of_managers(channel, needs),
+        function::load(channel, needs),
+        compute_plan::load(channel, needs),
+        compute_task::load(channel, needs),
+        compute_task::load_statuses(channel, needs),
+        compute_task::load_children(channel, needs),
+        compute_task::load_unbuilt(channel, needs),
+        compute_task::load_model_users(channel, needs),
+        compute_task::load_statuses_in_plans(channel, needs),
+        output_asset::load(channel, needs),
+        model::load(channel, needs),
+        model::load_of_tasks(channel, needs),
+        failure_report::load(channel, needs),
+        address::load(channel, needs),
+    ];
+    queries.into_iter().flatten().collect()
+}
+
+/// Puts the answers to queries, in their order, into the facts.
+pub(crate) fn put(found: &[Found<'_>], answers: &[Vec<Row>], facts: &mut Facts) -> Result<()> {
+    for (found, rows) in found.iter().zip(answers) {
+        for row in rows {
+            (found.put)(&Columns::of(found.table, row), facts)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! A transaction on a connection of its own: opened, used and committed in flights, and rolled back if it is dropped.
+//!
+//! It knows nothing of channels. The connection goes back to the pool with nothing left open on it, whatever happens.
+
+use deadpool_postgres::{Client, Object};
+use futures::future::join;
+use persistence::{Error, Result};
+use tokio::runtime::Handle;
+use tokio_postgres::Row;
+
+use crate::error;
+use crate::statement::{Statement, prepare, rows, send};
+
+/// An open transaction.
+pub(crate) struct Transaction {
+    /// `None` once it has ended.
+    client: Option<Client>,
+}
+
+impl Transaction {
+    /// Opens a transaction with `opening`, and runs the first statements in the same flight.
+    pub(crate) async fn begin(
+        client: Client,
+        opening: &'static str,
+        statements: &[Statement<'_>],
+    ) -> Result<(Self, Vec<Vec<Row>>)> {
+        let prepared = prepare(&client, statements).await.map_err(|error| error::of(&error))?;
+        let transaction = Self { client: Some(client) };
+        let client = transaction.client()?;
+        let (opened, answers) = join(client.batch_execute(opening), send(client, prepared)).await;
+        opened.map_err(|error| error::of(&error))?;
+        let rows = rows(answers).map_err(|error| error::of(&error))?;
+        Ok((transaction, rows))
+    }
+
+    /// Runs statements in one flight; the answers are in their order.
+    pub(crate) async fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>> {
+        let client = self.client()?;
+        let prepared = prepare(client, statements).await.map_err(|error| error::of(&error))?;
+        rows(send(client, prepared).await).map_err(|error| error::of(&error))
+    }
+
+    /// Runs the last statements and commits, all in one flight.
+    ///
+    /// A commit behind a failed statement is answered like a successful one and rolls back: it has succeeded only if every statement has.
+    pub(crate) async fn commit(mut self, statements: &[Statement<'_>]) -> Result<()> {
+        let client = self.client()?;
+        let prepared = prepare(client, statements).await.map_err(|error| error::of(&error))?;
+        if client.is_closed() {
+            return Err(Error::Unavailable("the connection is closed".to_owned()));
+        }
+        let (answers, committed) = join(send(client, prepared), client.batch_execute("COMMIT")).await;
+        self.client = None;
+        rows(answers).map_err(|error| error::before_commit(&error))?;
+        committed.map_err(|error| error::of_commit(&error))
+    }
+
+    fn client(&self) -> Result<&Client> {
+        self.client.as_ref().ok_or_else(|| Error::Failed("the transaction has ended".to_owned()))
+    }
+}
+
+impl Drop for Transaction {
+    /// Rolls back in the background: whoever drops it need not wait.
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(roll_back(client))),
+            Err(_) => drop(Object::take(client)), // closes the connection, which rolls back too
+        }
+    }
+}
+
+/// A connection on which this fails is closed, and the pool throws it away.
+async fn roll_back(client: Client) {
+    if let Err(error) = client.batch_execute("ROLLBACK").await {
+        tracing::debug!(%error, "a transaction ended with its connection");
+    }
+}
