@@ -106,7 +106,10 @@ impl Interceptor for Identity {
 }
 
 fn header_value(header: &'static str, value: &str) -> Result<MetadataValue<Ascii>, Error> {
-    value.parse().map_err(|_| Error::Header { header, value: value.to_owned() })
+    value.parse().map_err(|_| Error::Header {
+        header,
+        value: value.to_owned(),
+    })
 }
 
 /// Opens the connection, and counts its calls.
@@ -114,7 +117,10 @@ pub(crate) async fn open(options: &ClientOptions, calls: Arc<AtomicU64>) -> Resu
     let identity = Identity::new(options, calls)?;
     let uri = &options.uri;
     let channel = Endpoint::from_shared(uri.clone())
-        .map_err(|source| Error::Uri { uri: uri.clone(), source })?
+        .map_err(|source| Error::Uri {
+            uri: uri.clone(),
+            source,
+        })?
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -122,7 +128,10 @@ pub(crate) async fn open(options: &ClientOptions, calls: Arc<AtomicU64>) -> Resu
         .keep_alive_while_idle(true)
         .connect()
         .await
-        .map_err(|source| Error::Connect { uri: uri.clone(), source })?;
+        .map_err(|source| Error::Connect {
+            uri: uri.clone(),
+            source,
+        })?;
     Ok(InterceptedService::new(channel, identity))
 }
 
@@ -147,9 +156,24 @@ mod tests {
     #[tokio::test]
     async fn what_is_wrong_with_the_options_is_named() {
         let cases = [
-            ("not an address", "MyOrg1MSP", "mychannel", "\"not an address\" is not the address of a server"),
-            ("http://localhost:9000", "a\nb", "mychannel", "the mspid \"a\\nb\" cannot be sent in a header"),
-            ("http://localhost:9000", "MyOrg1MSP", "a\nb", "the channel \"a\\nb\" cannot be sent in a header"),
+            (
+                "not an address",
+                "MyOrg1MSP",
+                "mychannel",
+                "\"not an address\" is not the address of a server",
+            ),
+            (
+                "http://localhost:9000",
+                "a\nb",
+                "mychannel",
+                "the mspid \"a\\nb\" cannot be sent in a header",
+            ),
+            (
+                "http://localhost:9000",
+                "MyOrg1MSP",
+                "a\nb",
+                "the channel \"a\\nb\" cannot be sent in a header",
+            ),
         ];
         for (uri, organization, channel, message) in cases {
             let refused = super::open(&ClientOptions::new(uri, organization, channel), Arc::default()).await;

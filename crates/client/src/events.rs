@@ -65,13 +65,11 @@ impl Events {
     }
 
     async fn receive(&mut self) -> Result<Event, Status> {
-        if self.subscription.is_none() {
-            self.subscription = Some(self.subscribe().await?);
-        }
-        let received = match &mut self.subscription {
-            Some(subscription) => subscription.stream.message().await?,
-            None => None,
+        let subscription = match self.subscription.take() {
+            Some(open) => open,
+            None => self.subscribe().await?,
         };
+        let received = self.subscription.insert(subscription).stream.message().await?;
         let event = received.ok_or_else(|| Status::unavailable("the stream of events ended"))?;
         event.id.clone_into(&mut self.last_event_id);
         self.backoff.reset();
@@ -79,10 +77,17 @@ impl Events {
     }
 
     async fn subscribe(&mut self) -> Result<Subscription, Status> {
-        let start = SubscribeToEventsParam { start_event_id: self.last_event_id.clone() };
+        let start = SubscribeToEventsParam {
+            start_event_id: self.last_event_id.clone(),
+        };
         let answer = tokio::time::timeout(self.policy.deadline, self.service.subscribe_to_events(start));
-        let answer = answer.await.map_err(|_| Status::unavailable("the subscription was not answered"))?;
-        Ok(Subscription { stream: answer?.into_inner(), since: Instant::now() })
+        let answer = answer
+            .await
+            .map_err(|_| Status::unavailable("the subscription was not answered"))?;
+        Ok(Subscription {
+            stream: answer?.into_inner(),
+            since: Instant::now(),
+        })
     }
 
     /// Gives up the subscription. If it lasted, the failures before it have nothing to do with those to come.
@@ -99,3 +104,6 @@ impl Events {
 fn is_interruption(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Unknown) || std::error::Error::source(status).is_some()
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,13 @@ impl Client {
     /// # Errors
     ///
     /// The status of the last attempt, or DEADLINE_EXCEEDED if there was none in time.
-    pub async fn retry<T>(&self, call: impl AsyncFnMut() -> Result<tonic::Response<T>, Status>) -> Result<T, Status> {
-        retry::retry(&self.retry, call).await.map(tonic::Response::into_inner)
+    pub async fn retry<T>(
+        &self,
+        call: impl AsyncFnMut() -> Result<tonic::Response<T>, Status>,
+    ) -> Result<T, Status> {
+        retry::retry(&self.retry, call)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     /// All events of the channel after this one, and all of them if it is empty (core/SUB-2, core/SUB-3). Nothing is asked for before

@@ -78,7 +78,10 @@ pub(crate) async fn retry<T>(
 ) -> Result<T, Status> {
     match tokio::time::timeout(policy.deadline, attempts(policy, call)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {:?}", policy.deadline))),
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "no answer within {:?}",
+            policy.deadline
+        ))),
     }
 }
 
@@ -109,7 +112,12 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn policy() -> RetryPolicy {
-        RetryPolicy { attempts_max: 5, pause_min: 100 * MS, pause_max: 400 * MS, deadline: 10_000 * MS }
+        RetryPolicy {
+            attempts_max: 5,
+            pause_min: 100 * MS,
+            pause_max: 400 * MS,
+            deadline: 10_000 * MS,
+        }
     }
 
     /// The outcome of a call that answers these codes in turn and then succeeds, with the number of attempts and the time it took.
@@ -118,7 +126,9 @@ mod tests {
         let mut attempts = 0;
         let outcome = retry(policy, async || {
             attempts += 1;
-            codes.get(attempts - 1).map_or(Ok(()), |code| Err(Status::new(*code, "as told")))
+            codes
+                .get(attempts - 1)
+                .map_or(Ok(()), |code| Err(Status::new(*code, "as told")))
         });
         let outcome = outcome.await.map_err(|status| status.code());
         (outcome, attempts, start.elapsed())
@@ -126,7 +136,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_bound_and_chance_shortens_them_by_up_to_a_half() {
-        let pauses = |chance| [1, 2, 3, 4, 5, 40, u32::MAX].map(|failures| policy().pause(failures, chance).as_millis());
+        let pauses = |chance| {
+            [1, 2, 3, 4, 5, 40, u32::MAX].map(|failures| policy().pause(failures, chance).as_millis())
+        };
         assert_eq!(pauses(0.0), [100, 200, 400, 400, 400, 400, 400]);
         assert_eq!(pauses(1.0), [50, 100, 200, 200, 200, 200, 200]);
     }
@@ -156,13 +168,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_ends_everything() {
-        let hasty = RetryPolicy { deadline: 1_000 * MS, ..policy() };
+        let hasty = RetryPolicy {
+            deadline: 1_000 * MS,
+            ..policy()
+        };
         let start = Instant::now();
         let silent = retry(&hasty, async || std::future::pending::<Result<(), _>>().await).await;
         assert_eq!(silent.unwrap_err().code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed(), hasty.deadline);
 
-        let patient = RetryPolicy { attempts_max: u32::MAX, ..hasty };
+        let patient = RetryPolicy {
+            attempts_max: u32::MAX,
+            ..hasty
+        };
         let (busy, attempts, took) = outcome(&patient, &[Code::Unavailable; 100]).await;
         assert_eq!(busy, Err(Code::DeadlineExceeded));
         assert_eq!(took, patient.deadline);

@@ -36,10 +36,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;
     let listener = TcpListener::bind(grpc).await.with_context(|| format!("cannot listen on {grpc}"))?;
+    let address = listener.local_addr().context("cannot tell where the server listens")?;
     let http = configuration.http.listen;
     let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
     let server = Server::new(start_service(store, &configuration), server_options(channels, &configuration));
-    tracing::info!(address = %grpc, version = version(), "serving");
+    tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
         ended = http.serve() => ended.context("the HTTP server ended"),

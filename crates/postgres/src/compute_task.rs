@@ -4,7 +4,7 @@
 //! that name an asset as input. Statements that find many whole tasks find them by key only, so that the plan which a
 //! connection keeps for them is the right one whether a table is empty or full.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use asset::key::Key;
@@ -233,21 +233,23 @@ pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'stat
 }
 
 /// Compute tasks with another status, one statement for each new status: nothing else of a task can change.
-pub(crate) fn update<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]) -> Vec<Statement<'a>> {
-    let keys_with = |status| tasks.iter().filter(move |task| task.status == status).map(|task| task.key.uuid());
-    let update = |status: ComputeTaskStatus, keys: Vec<Uuid>| {
-        Statement::new(
-            "-- compute_task::update
-            UPDATE orchestrator.compute_task
-            SET status = $1
-            WHERE key = ANY ($2) AND channel || '' = $3",
-        )
-        .with(status.number())
-        .with(keys)
-        .with(channel.as_str())
-    };
-    let by_status = ComputeTaskStatus::ALL.into_iter().map(|status| (status, keys_with(status).collect::<Vec<_>>()));
-    by_status.filter(|(_, keys)| !keys.is_empty()).map(|(status, keys)| update(status, keys)).collect()
+pub(crate) fn update(tasks: &[Arc<ComputeTask>]) -> Vec<Statement<'static>> {
+    let mut keys: BTreeMap<i16, Vec<Uuid>> = BTreeMap::new();
+    for task in tasks {
+        keys.entry(task.status.number()).or_default().push(task.key.uuid());
+    }
+    keys.into_iter().map(|(status, keys)| set_status(status, keys)).collect()
+}
+
+fn set_status(status: i16, keys: Vec<Uuid>) -> Statement<'static> {
+    Statement::new(
+        "-- compute_task::set_status
+        UPDATE orchestrator.compute_task
+        SET status = $1
+        WHERE key = ANY ($2)",
+    )
+    .with(status)
+    .with(keys)
 }
 
 /// Puts a whole task that was not asked for by key, unless something newer is known of it. `None` if it is of another channel.

@@ -1,6 +1,6 @@
 //! Loading facts: one query for each kind of need, all in one flight.
 //!
-//! The queries themselves stand with their assets; [`queries`] is the list of all of them.
+//! The queries themselves stand with their assets; [`queries`] is the list of all of them. Start at [`load`].
 
 use asset::{ChannelName, Facts, Needs};
 use persistence::Result;
@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 
 use crate::row::Columns;
 use crate::statement::Statement;
+use crate::transaction::Transaction;
 use crate::{
     address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model, organization,
     output_asset,
@@ -20,6 +21,13 @@ type Put<'a> = Box<dyn Fn(&Columns<'_>, &mut Facts) -> Result<()> + Send + Sync 
 pub(crate) struct Found<'a> {
     table: &'static str,
     put: Put<'a>,
+}
+
+impl Found<'_> {
+    /// Puts all rows into the facts, which know about what was needed already.
+    pub(crate) fn put(&self, rows: &[Row], facts: &mut Facts) -> Result<()> {
+        rows.iter().try_for_each(|row| (self.put)(&Columns::of(self.table, row), facts))
+    }
 }
 
 /// A query for facts.
@@ -68,12 +76,15 @@ pub(crate) fn queries<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Vec<Que
     queries.into_iter().flatten().collect()
 }
 
-/// Puts the answers to queries, in their order, into the facts.
-pub(crate) fn put(found: &[Found<'_>], answers: &[Vec<Row>], facts: &mut Facts) -> Result<()> {
-    for (found, rows) in found.iter().zip(answers) {
-        for row in rows {
-            (found.put)(&Columns::of(found.table, row), facts)?;
-        }
-    }
-    Ok(())
+/// Loads what is needed in one flight: first everything as absent, then what there is.
+pub(crate) async fn load(
+    transaction: &mut Transaction,
+    channel: &ChannelName,
+    needs: &Needs,
+    facts: &mut Facts,
+) -> Result<()> {
+    let (statements, found): (Vec<_>, Vec<_>) = queries(channel, needs).into_iter().map(Query::split).unzip();
+    let answers = transaction.run(&statements).await?;
+    facts.put_absent(needs);
+    found.iter().zip(&answers).try_for_each(|(found, rows)| found.put(rows, facts))
 }

@@ -1,4 +1,4 @@
-//! A transaction on a connection of its own: opened, used and committed in flights, and rolled back if it is dropped.
+//! A transaction on a connection of its own: opened with its first flight, committed with its last, and rolled back if it is dropped.
 //!
 //! It knows nothing of channels. The connection goes back to the pool with nothing left open on it, whatever happens.
 
@@ -9,35 +9,30 @@ use tokio::runtime::Handle;
 use tokio_postgres::Row;
 
 use crate::error;
-use crate::statement::{Statement, prepare, rows, send};
+use crate::statement::{Prepared, Statement, prepare, rows, send};
 
-/// An open transaction.
+/// A transaction.
 pub(crate) struct Transaction {
     /// `None` once it has ended.
     client: Option<Client>,
+    /// What opens it, until that was sent.
+    opening: Option<&'static str>,
 }
 
 impl Transaction {
-    /// Opens a transaction with `opening`, and runs the first statements in the same flight.
-    pub(crate) async fn begin(
-        client: Client,
-        opening: &'static str,
-        statements: &[Statement<'_>],
-    ) -> Result<(Self, Vec<Vec<Row>>)> {
-        let prepared = prepare(&client, statements).await.map_err(|error| error::of(&error))?;
-        let transaction = Self { client: Some(client) };
-        let client = transaction.client()?;
-        let (opened, answers) = join(client.batch_execute(opening), send(client, prepared)).await;
-        opened.map_err(|error| error::of(&error))?;
-        let rows = rows(answers).map_err(|error| error::of(&error))?;
-        Ok((transaction, rows))
+    /// A transaction that `opening` will open.
+    pub(crate) fn new(client: Client, opening: &'static str) -> Self {
+        Self { client: Some(client), opening: Some(opening) }
     }
 
     /// Runs statements in one flight; the answers are in their order.
-    pub(crate) async fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>> {
-        let client = self.client()?;
-        let prepared = prepare(client, statements).await.map_err(|error| error::of(&error))?;
-        rows(send(client, prepared).await).map_err(|error| error::of(&error))
+    pub(crate) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>> {
+        let prepared = prepare(self.client()?, statements).await.map_err(|error| error::of(&error))?;
+        match self.opening.take() {
+            Some(opening) => open(self.client()?, opening, prepared).await,
+            None => rows(send(self.client()?, prepared).await),
+        }
+        .map_err(|error| error::of(&error))
     }
 
     /// Runs the last statements and commits, all in one flight.
@@ -47,7 +42,7 @@ impl Transaction {
         let client = self.client()?;
         let prepared = prepare(client, statements).await.map_err(|error| error::of(&error))?;
         if client.is_closed() {
-            return Err(Error::Unavailable("the connection is closed".to_owned()));
+            return Err(Error::Unavailable("the connection was closed".to_owned()));
         }
         let (answers, committed) = join(send(client, prepared), client.batch_execute("COMMIT")).await;
         self.client = None;
@@ -60,11 +55,22 @@ impl Transaction {
     }
 }
 
+async fn open(
+    client: &Client,
+    opening: &str,
+    prepared: Prepared<'_, '_>,
+) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+    let (opened, answers) = join(client.batch_execute(opening), send(client, prepared)).await;
+    opened?;
+    rows(answers)
+}
+
 impl Drop for Transaction {
     /// Rolls back in the background: whoever drops it need not wait.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         match Handle::try_current() {
+            _ if self.opening.is_some() => {} // never opened
             Ok(runtime) => drop(runtime.spawn(roll_back(client))),
             Err(_) => drop(Object::take(client)), // closes the connection, which rolls back too
         }

@@ -1,0 +1,175 @@
+//! The executable as a child process, and a caller who talks to it over gRPC.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proto::compute_plan_service_client::ComputePlanServiceClient;
+use proto::event_service_client::EventServiceClient;
+use proto::model_service_client::ModelServiceClient;
+use proto::organization_service_client::OrganizationServiceClient;
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+/// How long a child may take to say where it listens, and a stream to deliver.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `orchestrator`; killed (as by kill -9) when dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: String,
+}
+
+/// A command of the executable in an environment of its own.
+pub(crate) fn orchestrator(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command
+}
+
+impl Process {
+    /// `orchestrator dev` on this folder, on free ports.
+    pub(crate) fn dev(data: &std::path::Path) -> Self {
+        let data = data.to_str().unwrap();
+        let arguments = ["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data];
+        let mut child = orchestrator(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let output = child.stdout.take().unwrap();
+        let address = first_match(output, |line| {
+            let rest = line.split("listens on ").nth(1)?;
+            rest.split(' ').next().map(str::to_owned)
+        });
+        Self { child, address }
+    }
+
+    /// `orchestrator serve` on this database, on free ports, for `mychannel` with three organizations.
+    pub(crate) fn serve(environment: &[(&str, &str)]) -> Self {
+        let mut child = orchestrator(&[], environment).stderr(Stdio::piped()).spawn().unwrap();
+        let log = child.stderr.take().unwrap();
+        let address = first_match(log, |line| {
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            (line["message"] == "serving").then(|| line["address"].as_str().unwrap().to_owned())
+        });
+        Self { child, address }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends SIGTERM and returns the exit status.
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) async fn caller(&self, organization: &str) -> Caller {
+        let channel = Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
+        Caller { channel, organization: organization.parse().unwrap() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Reads a child's output until a line matches, and goes on reading so that the child never waits for us.
+fn first_match(
+    output: impl std::io::Read + Send + 'static,
+    matches: impl Fn(&str) -> Option<String> + Send + 'static,
+) -> String {
+    let (found, first) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(text) = matches(&line) {
+                let _only_the_first_is_awaited = found.send(text);
+            }
+        }
+    });
+    first.recv_timeout(PATIENCE).expect("the process says where it listens")
+}
+
+/// One organization's connection to `mychannel`.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    channel: Channel,
+    organization: MetadataValue<tonic::metadata::Ascii>,
+}
+
+type Intercepted = InterceptedService<Channel, Headers>;
+
+#[derive(Clone)]
+pub(crate) struct Headers(MetadataValue<tonic::metadata::Ascii>);
+
+impl tonic::service::Interceptor for Headers {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("mspid", self.0.clone());
+        request.metadata_mut().insert("channel", MetadataValue::from_static("mychannel"));
+        Ok(request)
+    }
+}
+
+impl Caller {
+    fn headers(&self) -> Headers {
+        Headers(self.organization.clone())
+    }
+
+    pub(crate) fn organizations(&self) -> OrganizationServiceClient<Intercepted> {
+        OrganizationServiceClient::with_interceptor(self.channel.clone(), self.headers())
+    }
+
+    pub(crate) fn plans(&self) -> ComputePlanServiceClient<Intercepted> {
+        ComputePlanServiceClient::with_interceptor(self.channel.clone(), self.headers())
+    }
+
+    pub(crate) fn models(&self) -> ModelServiceClient<Intercepted> {
+        ModelServiceClient::with_interceptor(self.channel.clone(), self.headers())
+    }
+
+    pub(crate) async fn register_organization(&self) -> Result<(), Status> {
+        let request = proto::RegisterOrganizationParam { address: "http://backend.example".to_owned() };
+        self.organizations().register_organization(request).await.map(|_| ())
+    }
+
+    pub(crate) async fn register_plan(&self, number: u32) -> Result<(), Status> {
+        let request = proto::NewComputePlan { key: key(number), name: "plan".to_owned(), ..Default::default() };
+        self.plans().register_plan(request).await.map(|_| ())
+    }
+
+    pub(crate) async fn subscribe(&self, start_event_id: &str) -> Subscription {
+        let mut events = EventServiceClient::with_interceptor(self.channel.clone(), self.headers());
+        let request = proto::SubscribeToEventsParam { start_event_id: start_event_id.to_owned() };
+        Subscription(events.subscribe_to_events(request).await.unwrap().into_inner())
+    }
+}
+
+pub(crate) struct Subscription(tonic::Streaming<proto::Event>);
+
+impl Subscription {
+    /// The next event, which must come soon.
+    pub(crate) async fn next(&mut self) -> Result<proto::Event, Status> {
+        let next = tokio::time::timeout(PATIENCE, self.0.message()).await.expect("an event in time");
+        next.map(|event| event.expect("a subscription never ends with OK"))
+    }
+
+    pub(crate) async fn read(&mut self, count: usize) -> Vec<proto::Event> {
+        let mut events = Vec::new();
+        for _ in 0..count {
+            events.push(self.next().await.unwrap());
+        }
+        events
+    }
+}
+
+pub(crate) fn key(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000000")
+}

@@ -1,0 +1,106 @@
+//! A batch: one transaction that locks its channel's row first and commits everything in its last flight.
+//!
+//! It runs at READ COMMITTED: each statement sees what was committed when it began, and since the lock was there before, that is everything
+//! any earlier batch of the channel wrote, in any process. Nothing can run beside it, so nothing is ever in conflict. Start at
+//! [`PostgresBatch::begin`]; which rows a write comes to stands in [`statements`].
+
+use asset::{ChannelName, Facts, Needs};
+use async_trait::async_trait;
+use deadpool_postgres::Client;
+use persistence::{Batch, Error, Head, Result, StoredEvent, WriteSet};
+
+use crate::load::load;
+use crate::row::Columns;
+use crate::statement::Statement;
+use crate::transaction::Transaction;
+use crate::{
+    address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function, model,
+    organization, output_asset, performance,
+};
+
+/// The batch of a channel.
+pub(crate) struct PostgresBatch {
+    transaction: Transaction,
+    channel: ChannelName,
+    head: Head,
+}
+
+impl PostgresBatch {
+    /// Takes the channel's lock, and waits for it if need be.
+    pub(crate) async fn begin(client: Client, channel: &ChannelName) -> Result<Self> {
+        let mut transaction = Transaction::new(client, "BEGIN");
+        let head = match lock(&mut transaction, &[channel::lock(channel)]).await? {
+            Some(head) => head,
+            None => create(&mut transaction, channel).await?,
+        };
+        Ok(Self { transaction, channel: channel.clone(), head })
+    }
+}
+
+#[async_trait]
+impl Batch for PostgresBatch {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    async fn load(&mut self, needs: &Needs, facts: &mut Facts) -> Result<()> {
+        load(&mut self.transaction, &self.channel, needs, facts).await
+    }
+
+    async fn apply(self: Box<Self>, writes: WriteSet, events: Vec<StoredEvent>, head: Head) -> Result<()> {
+        let statements = statements(&self.channel, &writes, &events, &head);
+        self.transaction.commit(&statements).await
+    }
+}
+
+/// The first batch of a channel makes its row. Two may try at once: the second waits for the first, and then finds the row.
+async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<Head> {
+    let head = lock(transaction, &[channel::create(channel), channel::lock(channel)]).await?;
+    head.ok_or_else(|| Error::Unavailable(format!("channel {channel} has vanished")))
+}
+
+/// Runs statements of which the last locks the channel; `None` if there is none.
+async fn lock(transaction: &mut Transaction, statements: &[Statement<'_>]) -> Result<Option<Head>> {
+    let answers = transaction.run(statements).await?;
+    let row = answers.last().and_then(|rows| rows.first());
+    row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
+}
+
+/// One statement for each table and kind of write; none for what does not occur.
+fn statements<'a>(
+    channel: &'a ChannelName,
+    writes: &'a WriteSet,
+    events: &'a [StoredEvent],
+    head: &'a Head,
+) -> Vec<Statement<'a>> {
+    let mut statements = vec![
+        some(&writes.organizations).map(|rows| organization::insert(channel, rows)),
+        some(&writes.data_managers).map(|rows| data_manager::insert(channel, rows)),
+        some(&writes.renamed_data_managers).map(|rows| data_manager::rename(channel, rows)),
+        some(&writes.data_samples).map(|rows| data_sample::insert(channel, rows)),
+        some(&writes.sample_links).map(data_sample::insert_links),
+        some(&writes.functions).map(|rows| function::insert(channel, rows)),
+        some(&writes.updated_functions).map(|rows| function::update(channel, rows)),
+        some(&writes.compute_plans).map(|rows| compute_plan::insert(channel, rows)),
+        some(&writes.updated_compute_plans).map(|rows| compute_plan::update(channel, rows)),
+        some(&writes.compute_tasks).map(|rows| compute_task::insert(channel, rows)),
+        some(&writes.compute_tasks).map(compute_task::insert_parents),
+        some(&writes.compute_tasks).map(compute_task::insert_input_assets),
+        some(&writes.models).map(|rows| model::insert(channel, rows)),
+        some(&writes.disabled_models).map(|rows| model::disable(channel, rows)),
+        some(&writes.performances).map(|rows| performance::insert(channel, rows)),
+        some(&writes.output_assets).map(|rows| output_asset::insert(channel, rows)),
+        some(&writes.failure_reports).map(|rows| failure_report::insert(channel, rows)),
+        some(&writes.claimed_addresses).map(|rows| address::claim(channel, rows)),
+        some(&writes.released_addresses).map(|rows| address::release(channel, rows)),
+        some(events).map(|events| event::append(channel, events)),
+        Some(channel::advance(channel, head)),
+    ];
+    statements.extend(compute_task::update(&writes.updated_compute_tasks).into_iter().map(Some));
+    statements.into_iter().flatten().collect()
+}
+
+/// The rows, unless there are none.
+fn some<A>(rows: &[A]) -> Option<&[A]> {
+    (!rows.is_empty()).then_some(rows)
+}

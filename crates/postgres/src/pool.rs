@@ -1,0 +1,104 @@
+//! Connections: how many there are, what they are used for, and the settings they start with.
+//!
+//! Writers carry batches, one each; readers carry everything else; notifying and listening have a connection each (see `hint.rs`). Waiting for
+//! a connection, and for the database on it, has an end everywhere.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use persistence::{Error, Result};
+use tokio_postgres::{Config, NoTls, Row};
+
+use crate::connection_string;
+use crate::error;
+use crate::statement::{Statement, prepare, rows, send};
+use crate::store::PostgresOptions;
+
+/// The database that gives no sign of life for this long is taken for gone.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a new connection may take, unless the connection string says otherwise.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it.
+const SETTINGS: &str = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
+
+/// Writers keep one plan for each statement. It is always the right one: everything they look for is found by key. Without sequential scans it
+/// is also right if it was made when a table was empty.
+const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
+
+/// Readers plan each statement for its parameters: which index serves a list depends on its filters.
+const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
+
+/// The connections of a store.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    config: Config,
+    writers: Pool,
+    readers: Pool,
+}
+
+impl Connections {
+    /// Reads the connection string; connects to nothing yet.
+    pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
+        let mut config = connection_string::parse(url, |name| std::env::var(name).ok())?;
+        config.keepalives_idle(SILENCE_MAX / 2).keepalives_interval(SILENCE_MAX / 10).keepalives_retries(5);
+        config.tcp_user_timeout(SILENCE_MAX);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIME_MAX);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("orchestrator");
+        }
+        let writers = pool(&with_settings(&config, WRITER_SETTINGS), options.writers_max, options.wait_max)?;
+        let readers = pool(&with_settings(&config, READER_SETTINGS), options.readers_max, options.wait_max)?;
+        Ok(Self { config: with_settings(&config, ""), writers, readers })
+    }
+
+    /// A connection for a batch.
+    pub(crate) async fn writer(&self) -> Result<Client> {
+        self.writers.get().await.map_err(|error| error::of_pool(&error))
+    }
+
+    /// A connection for reading.
+    pub(crate) async fn reader(&self) -> Result<Client> {
+        self.readers.get().await.map_err(|error| error::of_pool(&error))
+    }
+
+    /// Runs one statement that reads.
+    pub(crate) async fn read(&self, statement: &Statement<'_>) -> Result<Vec<Row>> {
+        let client = self.reader().await?;
+        let statements = std::slice::from_ref(statement);
+        let prepared = prepare(&client, statements).await.map_err(|error| error::of(&error))?;
+        let answers = rows(send(&client, prepared).await).map_err(|error| error::of(&error))?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// How to connect outside the pools.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+fn pool(config: &Config, size_max: usize, wait_max: Duration) -> Result<Pool> {
+    let manager = Manager::from_config(
+        config.clone(),
+        NoTls,
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    let timeouts = Timeouts { wait: Some(wait_max), create: Some(wait_max), recycle: Some(wait_max) };
+    Pool::builder(manager)
+        .max_size(size_max)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| Error::Failed(format!("connection pool: {error}")))
+}
+
+/// The operator's own settings come last and so win.
+fn with_settings(config: &Config, more: &str) -> Config {
+    let options = [SETTINGS, more, config.get_options().unwrap_or_default()];
+    let mut config = config.clone();
+    config.options(options.join(" "));
+    config
+}

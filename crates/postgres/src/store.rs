@@ -1,0 +1,199 @@
+//! The store itself: each method of the storage contract in terms of the assets' statements.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asset::{ChannelName, EventId, Facts};
+use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
+use async_trait::async_trait;
+use persistence::{
+    Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
+    DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result, SortOrder,
+    Stages, Store, StoredEvent,
+};
+use tokio::sync::broadcast;
+
+use crate::batch::PostgresBatch;
+use crate::hint::Hints;
+use crate::list::{page, place};
+use crate::pool::Connections;
+use crate::row::Columns;
+use crate::{
+    channel, compute_plan, compute_task, data_manager, data_sample, event, function, migration, organization,
+    performance, snapshot,
+};
+
+/// How many connections a store may open, and how long a call waits for one.
+///
+/// Beside these a store has two more connections: one to send hints, one to receive them.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Connections for batches: so many channels can be written at once.
+    pub writers_max: usize,
+    /// Connections for everything else.
+    pub readers_max: usize,
+    /// After this time without a free or new connection, a call fails with [`persistence::Error::Unavailable`].
+    pub wait_max: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self { writers_max: 8, readers_max: 8, wait_max: Duration::from_secs(10) }
+    }
+}
+
+/// A store on a PostgreSQL database.
+pub struct Postgres {
+    connections: Connections,
+    hints: Hints,
+}
+
+impl Postgres {
+    /// Connects to the database that a URL or a keyword string names.
+    ///
+    /// The database need not have a schema yet; until [`Postgres::migrate`] has made it, every other call fails. Must be called on a Tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// If the text cannot be understood, or the database cannot be reached. The password is in none of the messages.
+    pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
+        let connections = Connections::new(url, &options)?;
+        let store = Self { hints: Hints::new(connections.config()), connections };
+        store.ping().await?;
+        Ok(store)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.connections.read(&Statement::new("SELECT")).await.map(drop)
+    }
+
+    /// Makes the schema, or brings it up to date. Any number of processes may do so at the same time, and again.
+    ///
+    /// # Errors
+    /// If a step fails; nothing has changed then. If the schema is of a later version of this program.
+    pub async fn migrate(&self) -> Result<()> {
+        migration::migrate(self.connections.writer().await?).await
+    }
+
+    /// Whether the schema is the one that this program works on; not so in an empty database.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn schema_is_current(&self) -> Result<bool> {
+        migration::is_current(&self.connections.reader().await?).await
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn begin(&self, channel: &ChannelName) -> Result<Box<dyn Batch>> {
+        Ok(Box::new(PostgresBatch::begin(self.connections.writer().await?, channel).await?))
+    }
+
+    async fn read(&self, channel: &ChannelName, stages: Arc<dyn Stages>) -> Result<Facts> {
+        snapshot::read(&self.connections, channel, &*stages).await
+    }
+
+    async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>> {
+        let rows = self.connections.read(&organization::list(channel)).await?;
+        rows.iter().map(|row| organization::read(&Columns::of(organization::TABLE, row))).collect()
+    }
+
+    async fn data_managers(
+        &self,
+        channel: &ChannelName,
+        request: PageRequest<ByDateAndKey>,
+    ) -> Result<Page<DataManager, ByDateAndKey>> {
+        let rows = self.connections.read(&data_manager::list(channel, &request)).await?;
+        page(data_manager::TABLE, &rows, request.size, |row| Ok((place(row)?, data_manager::read(row)?)))
+    }
+
+    async fn data_samples(
+        &self,
+        channel: &ChannelName,
+        filter: DataSampleFilter,
+        request: PageRequest<ByDateAndKey>,
+    ) -> Result<Page<DataSample, ByDateAndKey>> {
+        let rows = self.connections.read(&data_sample::list(channel, &filter, &request)).await?;
+        page(data_sample::TABLE, &rows, request.size, |row| Ok((place(row)?, data_sample::read(row)?)))
+    }
+
+    async fn functions(
+        &self,
+        channel: &ChannelName,
+        filter: FunctionFilter,
+        request: PageRequest<ByDateAndKey>,
+    ) -> Result<Page<Function, ByDateAndKey>> {
+        let rows = self.connections.read(&function::list(channel, &filter, &request)).await?;
+        page(function::TABLE, &rows, request.size, |row| Ok((place(row)?, function::read(row)?)))
+    }
+
+    async fn compute_plans(
+        &self,
+        channel: &ChannelName,
+        filter: ComputePlanFilter,
+        request: PageRequest<ByDateAndKey>,
+    ) -> Result<Page<ComputePlan, ByDateAndKey>> {
+        let rows = self.connections.read(&compute_plan::list(channel, &filter, &request)).await?;
+        page(compute_plan::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_plan::read(row)?)))
+    }
+
+    async fn compute_tasks(
+        &self,
+        channel: &ChannelName,
+        filter: ComputeTaskFilter,
+        request: PageRequest<ByDateAndKey>,
+    ) -> Result<Page<ComputeTask, ByDateAndKey>> {
+        let rows = self.connections.read(&compute_task::list(channel, &filter, &request)).await?;
+        page(compute_task::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_task::read(row)?)))
+    }
+
+    async fn performances(
+        &self,
+        channel: &ChannelName,
+        filter: PerformanceFilter,
+        request: PageRequest<ByDateAndPerformance>,
+    ) -> Result<Page<Performance, ByDateAndPerformance>> {
+        let rows = self.connections.read(&performance::list(channel, &filter, &request)).await?;
+        page(performance::TABLE, &rows, request.size, performance::read)
+    }
+
+    async fn events(
+        &self,
+        channel: &ChannelName,
+        filter: EventFilter,
+        sort: SortOrder,
+        request: PageRequest<ByTimeAndPosition>,
+    ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
+        let rows = self.connections.read(&event::list(channel, &filter, sort, &request)).await?;
+        page(event::TABLE, &rows, request.size, event::read_with_place)
+    }
+
+    async fn events_after(&self, channel: &ChannelName, position: u64, limit: usize) -> Result<Vec<StoredEvent>> {
+        let rows = self.connections.read(&event::after(channel, position, limit)).await?;
+        rows.iter().map(|row| event::read(&Columns::of(event::TABLE, row))).collect()
+    }
+
+    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
+        let rows = self.connections.read(&event::position(channel, id)).await?;
+        rows.first().map(|row| Columns::of(event::TABLE, row).count("position")).transpose()
+    }
+
+    async fn head(&self, channel: &ChannelName) -> Result<Head> {
+        let rows = self.connections.read(&channel::head(channel)).await?;
+        let head = rows.first().map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()?;
+        Ok(head.unwrap_or_default())
+    }
+
+    fn announce(&self, hint: Hint) {
+        self.hints.announce(hint);
+    }
+
+    fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.hints.subscribe()
+    }
+}
