@@ -5,6 +5,7 @@
 
 mod connection;
 mod events;
+mod request;
 mod retry;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tonic::Status;
 
 pub use connection::{ClientOptions, Connection, Error, Identity};
 pub use events::Events;
+pub use request::UnaryRequest;
 pub use retry::RetryPolicy;
 
 /// The largest answer that is read, in bytes. Servers answer with 4 MiB at most unless they were configured otherwise (core/ID-14); a
@@ -85,21 +87,18 @@ impl Client {
         })
     }
 
-    /// Makes a call again while the server says that it is unavailable, within the bounds of [`ClientOptions::retry`].
+    /// Makes the call that takes this request, and makes it again while the server says that it is unavailable, within the bounds of
+    /// [`ClientOptions::retry`]. The services have the same calls without retries.
     ///
     /// A call that was answered with UNAVAILABLE may have had its effect all the same, if the connection was lost on the way back: a
     /// registration that is repeated can then be refused with OE0006 because of itself. Every other status is final (compute/COM-8).
     ///
     /// # Errors
     ///
-    /// The status of the last attempt, or DEADLINE_EXCEEDED if there was none in time.
-    pub async fn retry<T>(
-        &self,
-        call: impl AsyncFnMut() -> Result<tonic::Response<T>, Status>,
-    ) -> Result<T, Status> {
-        retry::retry(&self.retry, call)
-            .await
-            .map(tonic::Response::into_inner)
+    /// The status of the last attempt, or DEADLINE_EXCEEDED if there was no answer in time.
+    pub async fn call<R: UnaryRequest>(&self, request: R) -> Result<R::Answer, Status> {
+        let answer = retry::retry(&self.retry, || request.clone().send(self)).await?;
+        Ok(answer.into_inner())
     }
 
     /// All events of the channel after this one, and all of them if it is empty (core/SUB-2, core/SUB-3). Nothing is asked for before

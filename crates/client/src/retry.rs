@@ -72,10 +72,10 @@ impl Backoff {
 }
 
 /// Calls until the outcome is something else than UNAVAILABLE, as often and as long as the policy allows.
-pub(crate) async fn retry<T>(
-    policy: &RetryPolicy,
-    call: impl AsyncFnMut() -> Result<T, Status>,
-) -> Result<T, Status> {
+pub(crate) async fn retry<T, F>(policy: &RetryPolicy, call: impl FnMut() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
     match tokio::time::timeout(policy.deadline, attempts(policy, call)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Status::deadline_exceeded(format!(
@@ -85,10 +85,10 @@ pub(crate) async fn retry<T>(
     }
 }
 
-async fn attempts<T>(
-    policy: &RetryPolicy,
-    mut call: impl AsyncFnMut() -> Result<T, Status>,
-) -> Result<T, Status> {
+async fn attempts<T, F>(policy: &RetryPolicy, mut call: impl FnMut() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
     let mut backoff = Backoff::new(policy.clone());
     loop {
         match call().await {
@@ -124,11 +124,12 @@ mod tests {
     async fn outcome(policy: &RetryPolicy, codes: &[Code]) -> (Result<(), Code>, usize, Duration) {
         let start = Instant::now();
         let mut attempts = 0;
-        let outcome = retry(policy, async || {
+        let outcome = retry(policy, || {
             attempts += 1;
-            codes
+            let outcome = codes
                 .get(attempts - 1)
-                .map_or(Ok(()), |code| Err(Status::new(*code, "as told")))
+                .map_or(Ok(()), |code| Err(Status::new(*code, "as told")));
+            std::future::ready(outcome)
         });
         let outcome = outcome.await.map_err(|status| status.code());
         (outcome, attempts, start.elapsed())
@@ -173,7 +174,7 @@ mod tests {
             ..policy()
         };
         let start = Instant::now();
-        let silent = retry(&hasty, async || std::future::pending::<Result<(), _>>().await).await;
+        let silent = retry(&hasty, std::future::pending::<Result<(), _>>).await;
         assert_eq!(silent.unwrap_err().code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed(), hasty.deadline);
 

@@ -22,13 +22,19 @@ impl Batch {
         let begun = off_thread(move || {
             let lease = Lease::begin(writer)?;
             let head = channel::head(lease.connection(), &channel)?;
-            Ok::<_, crate::error::Error>(Self { channel, head, lease: Some(lease) })
+            Ok::<_, crate::error::Error>(Self {
+                channel,
+                head,
+                lease: Some(lease),
+            })
         });
         Ok(begun.await??)
     }
 
     fn take_lease(&mut self) -> Result<Lease> {
-        self.lease.take().ok_or_else(|| Error::Failed("an earlier step of the batch did not end".to_owned()))
+        self.lease
+            .take()
+            .ok_or_else(|| Error::Failed("an earlier step of the batch did not end".to_owned()))
     }
 }
 
@@ -51,7 +57,12 @@ impl persistence::Batch for Batch {
         Ok(outcome?)
     }
 
-    async fn apply(mut self: Box<Self>, writes: WriteSet, events: Vec<StoredEvent>, head: Head) -> Result<()> {
+    async fn apply(
+        mut self: Box<Self>,
+        writes: WriteSet,
+        events: Vec<StoredEvent>,
+        head: Head,
+    ) -> Result<()> {
         let lease = self.take_lease()?;
         let channel = self.channel.clone();
         let applied = off_thread(move || {

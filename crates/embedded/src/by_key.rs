@@ -23,7 +23,9 @@ pub(crate) fn load<K: Key, A>(
     if keys.is_empty() {
         return Ok(());
     }
-    let sql = format!("-- {table}::load\nSELECT {columns}\nFROM {table}\nWHERE key IN (SELECT value FROM rarray(?1))");
+    let sql = format!(
+        "-- {table}::load\nSELECT {columns}\nFROM {table}\nWHERE key IN (SELECT value FROM rarray(?1))"
+    );
     for_each(connection, table, &sql, params![array(keys)], |record| {
         let key = record.key("key")?;
         if record.text("channel")? == channel.as_str() {

@@ -15,7 +15,8 @@ use crate::record::{Record, to_json};
 use crate::write::execute_one;
 
 const TABLE: &str = "compute_plan";
-const COLUMNS: &str = "key, channel, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
+const COLUMNS: &str =
+    "key, channel, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
 
 fn read(record: &Record<'_>) -> Result<ComputePlan> {
     Ok(ComputePlan {
@@ -37,7 +38,15 @@ pub(crate) fn load(
     keys: &BTreeSet<ComputePlanKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.compute_plans, read)
+    by_key::load(
+        connection,
+        TABLE,
+        COLUMNS,
+        channel,
+        keys,
+        &mut facts.compute_plans,
+        read,
+    )
 }
 
 /// A page of them (compute/PLAN-12).
@@ -56,7 +65,11 @@ pub(crate) fn list(
 }
 
 /// Adds new ones.
-pub(crate) fn insert(connection: &Connection, channel: &ChannelName, plans: &[Arc<ComputePlan>]) -> Result<()> {
+pub(crate) fn insert(
+    connection: &Connection,
+    channel: &ChannelName,
+    plans: &[Arc<ComputePlan>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- compute_plan::insert
         INSERT INTO compute_plan
@@ -80,7 +93,11 @@ pub(crate) fn insert(connection: &Connection, channel: &ChannelName, plans: &[Ar
 }
 
 /// Gives old ones another name, cancelation date or failure date.
-pub(crate) fn update(connection: &Connection, channel: &ChannelName, plans: &[Arc<ComputePlan>]) -> Result<()> {
+pub(crate) fn update(
+    connection: &Connection,
+    channel: &ChannelName,
+    plans: &[Arc<ComputePlan>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- compute_plan::update
         UPDATE compute_plan
@@ -90,7 +107,10 @@ pub(crate) fn update(connection: &Connection, channel: &ChannelName, plans: &[Ar
     for plan in plans {
         let [cancelation, failure] =
             [plan.cancelation_date, plan.failure_date].map(|date| date.map(Timestamp::as_micros));
-        execute_one(&mut statement, params![plan.key.uuid(), channel.as_str(), plan.name, cancelation, failure])?;
+        execute_one(
+            &mut statement,
+            params![plan.key.uuid(), channel.as_str(), plan.name, cancelation, failure],
+        )?;
     }
     Ok(())
 }

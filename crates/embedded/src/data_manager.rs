@@ -39,7 +39,15 @@ pub(crate) fn load(
     keys: &BTreeSet<DataManagerKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.data_managers, read)
+    by_key::load(
+        connection,
+        TABLE,
+        COLUMNS,
+        channel,
+        keys,
+        &mut facts.data_managers,
+        read,
+    )
 }
 
 /// A page of them (core/DM-10).
@@ -55,7 +63,11 @@ pub(crate) fn list(
 }
 
 /// Adds new ones.
-pub(crate) fn insert(connection: &Connection, channel: &ChannelName, managers: &[Arc<DataManager>]) -> Result<()> {
+pub(crate) fn insert(
+    connection: &Connection,
+    channel: &ChannelName,
+    managers: &[Arc<DataManager>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- data_manager::insert
         INSERT INTO data_manager
@@ -80,7 +92,11 @@ pub(crate) fn insert(connection: &Connection, channel: &ChannelName, managers: &
 }
 
 /// Gives old ones another name.
-pub(crate) fn update(connection: &Connection, channel: &ChannelName, managers: &[Arc<DataManager>]) -> Result<()> {
+pub(crate) fn update(
+    connection: &Connection,
+    channel: &ChannelName,
+    managers: &[Arc<DataManager>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- data_manager::update
         UPDATE data_manager
@@ -88,7 +104,10 @@ pub(crate) fn update(connection: &Connection, channel: &ChannelName, managers: &
         WHERE key = ?1 AND channel = ?2",
     )?;
     for manager in managers {
-        execute_one(&mut statement, params![manager.key.uuid(), channel.as_str(), manager.name])?;
+        execute_one(
+            &mut statement,
+            params![manager.key.uuid(), channel.as_str(), manager.name],
+        )?;
     }
     Ok(())
 }

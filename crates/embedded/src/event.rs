@@ -47,7 +47,9 @@ pub(crate) fn list(
     sort: SortOrder,
     page: PageRequest<ByTimeAndPosition>,
 ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
-    let metadata = (!filter.metadata.is_empty()).then(|| to_json(&filter.metadata)).transpose()?;
+    let metadata = (!filter.metadata.is_empty())
+        .then(|| to_json(&filter.metadata))
+        .transpose()?;
     let order = match sort {
         SortOrder::Ascending => &OLDEST_FIRST,
         SortOrder::Descending => &NEWEST_FIRST,
@@ -80,7 +82,13 @@ pub(crate) fn after(
         ORDER BY position
         LIMIT ?3"
     );
-    collect(connection, TABLE, &sql, params![channel.as_str(), to_integer(position), to_integer(limit)], read)
+    collect(
+        connection,
+        TABLE,
+        &sql,
+        params![channel.as_str(), to_integer(position), to_integer(limit)],
+        read,
+    )
 }
 
 /// Where an event stands in the log.
@@ -90,7 +98,9 @@ pub(crate) fn position(connection: &Connection, channel: &ChannelName, id: Event
         FROM event
         WHERE id = ?1 AND channel = ?2";
     let parameters = params![id.uuid(), channel.as_str()];
-    let positions = collect(connection, TABLE, sql, parameters, |record| record.natural("position"))?;
+    let positions = collect(connection, TABLE, sql, parameters, |record| {
+        record.natural("position")
+    })?;
     Ok(positions.into_iter().next())
 }
 

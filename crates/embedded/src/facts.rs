@@ -5,16 +5,18 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::{
-    address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model, organization,
-    output_asset,
+    address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model,
+    organization, output_asset,
 };
 
-/// Puts what is needed and not known yet: first as absent, then what there is. At most one statement for each kind of need, two for
-/// output assets.
-pub(crate) fn load(connection: &Connection, channel: &ChannelName, needs: &Needs, facts: &mut Facts) -> Result<()> {
-    let mut needs = needs.clone();
-    needs.retain_missing(facts);
-    facts.put_absent(&needs);
+/// Puts what is needed: first as absent, then what there is. At most one statement for each kind of need, two for output assets.
+pub(crate) fn load(
+    connection: &Connection,
+    channel: &ChannelName,
+    needs: &Needs,
+    facts: &mut Facts,
+) -> Result<()> {
+    facts.put_absent(needs);
     if needs.organizations {
         organization::load(connection, channel, facts)?;
     }

@@ -42,7 +42,15 @@ pub(crate) fn load(
     keys: &BTreeSet<FunctionKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.functions, read)
+    by_key::load(
+        connection,
+        TABLE,
+        COLUMNS,
+        channel,
+        keys,
+        &mut facts.functions,
+        read,
+    )
 }
 
 /// A page of them (compute/FUNC-11).
@@ -55,18 +63,25 @@ pub(crate) fn list(
     let run_by_plan = "key IN (
         SELECT function_key
         FROM compute_task
-        WHERE compute_task.channel = function.channel AND compute_plan_key = ?
+        WHERE channel = ?1 AND compute_plan_key = ?
     )";
     List::of(TABLE, COLUMNS, channel)
         .only_if(run_by_plan, filter.compute_plan_key.map(Key::uuid))
         .page(connection, &BY_DATE_AND_KEY, page, |record| {
             let function = read(record)?;
-            Ok((ByDateAndKey(function.creation_date, function.key.uuid()), function))
+            Ok((
+                ByDateAndKey(function.creation_date, function.key.uuid()),
+                function,
+            ))
         })
 }
 
 /// Adds new ones.
-pub(crate) fn insert(connection: &Connection, channel: &ChannelName, functions: &[Arc<Function>]) -> Result<()> {
+pub(crate) fn insert(
+    connection: &Connection,
+    channel: &ChannelName,
+    functions: &[Arc<Function>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- function::insert
         INSERT INTO function
@@ -94,7 +109,11 @@ pub(crate) fn insert(connection: &Connection, channel: &ChannelName, functions: 
 }
 
 /// Gives old ones another name, image or status.
-pub(crate) fn update(connection: &Connection, channel: &ChannelName, functions: &[Arc<Function>]) -> Result<()> {
+pub(crate) fn update(
+    connection: &Connection,
+    channel: &ChannelName,
+    functions: &[Arc<Function>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- function::update
         UPDATE function
@@ -104,7 +123,10 @@ pub(crate) fn update(connection: &Connection, channel: &ChannelName, functions: 
     for function in functions {
         let image = to_optional_json(function.image.as_ref())?;
         let (key, status) = (function.key.uuid(), function.status.number());
-        execute_one(&mut statement, params![key, channel.as_str(), function.name, image, status])?;
+        execute_one(
+            &mut statement,
+            params![key, channel.as_str(), function.name, image, status],
+        )?;
     }
     Ok(())
 }

@@ -38,7 +38,11 @@ pub(crate) fn load(connection: &Connection, channel: &ChannelName, facts: &mut F
 }
 
 /// Adds new ones.
-pub(crate) fn insert(connection: &Connection, channel: &ChannelName, organizations: &[Arc<Organization>]) -> Result<()> {
+pub(crate) fn insert(
+    connection: &Connection,
+    channel: &ChannelName,
+    organizations: &[Arc<Organization>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- organization::insert
         INSERT INTO organization (channel, id, address, creation_date)

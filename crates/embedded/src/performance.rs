@@ -36,12 +36,19 @@ pub(crate) fn list(
         .page(connection, &BY_DATE_AND_PERFORMANCE, page, |record| {
             let performance = read(record)?;
             let (date, task) = (performance.creation_date, performance.compute_task_key);
-            Ok((ByDateAndPerformance(date, task, performance.identifier.clone()), performance))
+            Ok((
+                ByDateAndPerformance(date, task, performance.identifier.clone()),
+                performance,
+            ))
         })
 }
 
 /// Adds new ones.
-pub(crate) fn insert(connection: &Connection, channel: &ChannelName, performances: &[Arc<Performance>]) -> Result<()> {
+pub(crate) fn insert(
+    connection: &Connection,
+    channel: &ChannelName,
+    performances: &[Arc<Performance>],
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "-- performance::insert
         INSERT INTO performance (compute_task_key, identifier, channel, value, creation_date)

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use asset::{ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Organization, Performance};
+use asset::{
+    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Organization,
+    Performance,
+};
 use async_trait::async_trait;
 use persistence::{
-    ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter, DataSampleFilter,
-    EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result, SortOrder, Stages, Store,
-    StoredEvent,
+    ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
+    DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result,
+    SortOrder, Stages, Store, StoredEvent,
 };
 use tokio::sync::{Mutex, broadcast};
 
@@ -16,8 +19,8 @@ use crate::batch::Batch;
 use crate::connection::{Readers, Writer};
 use crate::folder::Folder;
 use crate::{
-    channel, compute_plan, compute_task, data_manager, data_sample, error, event, facts, function, organization,
-    performance,
+    channel, compute_plan, compute_task, data_manager, data_sample, error, event, facts, function,
+    organization, performance,
 };
 
 /// A store in one SQLite file, for one process.
@@ -89,7 +92,9 @@ impl Store for Embedded {
 
     async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| organization::list(connection, &channel)).await
+        self.readers
+            .read(move |connection| organization::list(connection, &channel))
+            .await
     }
 
     async fn data_managers(
@@ -98,7 +103,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataManager, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| data_manager::list(connection, &channel, page)).await
+        self.readers
+            .read(move |connection| data_manager::list(connection, &channel, page))
+            .await
     }
 
     async fn data_samples(
@@ -108,7 +115,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataSample, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| data_sample::list(connection, &channel, filter, page)).await
+        self.readers
+            .read(move |connection| data_sample::list(connection, &channel, filter, page))
+            .await
     }
 
     async fn functions(
@@ -118,7 +127,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<Function, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| function::list(connection, &channel, &filter, page)).await
+        self.readers
+            .read(move |connection| function::list(connection, &channel, &filter, page))
+            .await
     }
 
     async fn compute_plans(
@@ -128,7 +139,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputePlan, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| compute_plan::list(connection, &channel, filter, page)).await
+        self.readers
+            .read(move |connection| compute_plan::list(connection, &channel, filter, page))
+            .await
     }
 
     async fn compute_tasks(
@@ -138,7 +151,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputeTask, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| compute_task::list(connection, &channel, filter, page)).await
+        self.readers
+            .read(move |connection| compute_task::list(connection, &channel, filter, page))
+            .await
     }
 
     async fn performances(
@@ -148,7 +163,9 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndPerformance>,
     ) -> Result<Page<Performance, ByDateAndPerformance>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| performance::list(connection, &channel, filter, page)).await
+        self.readers
+            .read(move |connection| performance::list(connection, &channel, filter, page))
+            .await
     }
 
     async fn events(
@@ -159,22 +176,35 @@ impl Store for Embedded {
         page: PageRequest<ByTimeAndPosition>,
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| event::list(connection, &channel, filter, sort, page)).await
+        self.readers
+            .read(move |connection| event::list(connection, &channel, filter, sort, page))
+            .await
     }
 
-    async fn events_after(&self, channel: &ChannelName, position: u64, limit: usize) -> Result<Vec<StoredEvent>> {
+    async fn events_after(
+        &self,
+        channel: &ChannelName,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| event::after(connection, &channel, position, limit)).await
+        self.readers
+            .read(move |connection| event::after(connection, &channel, position, limit))
+            .await
     }
 
     async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| event::position(connection, &channel, id)).await
+        self.readers
+            .read(move |connection| event::position(connection, &channel, id))
+            .await
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {
         let channel = channel.clone();
-        self.readers.read(move |connection| channel::head(connection, &channel)).await
+        self.readers
+            .read(move |connection| channel::head(connection, &channel))
+            .await
     }
 
     fn announce(&self, _hint: Hint) {}

@@ -9,8 +9,8 @@ use rusqlite::{Connection, Params, Statement};
 
 use crate::error::{Error, Result};
 use crate::{
-    address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function, model,
-    organization, output_asset, performance,
+    address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function,
+    model, organization, output_asset, performance,
 };
 
 /// Writes everything of a batch into the open transaction.
@@ -47,6 +47,8 @@ pub(crate) fn write(
 pub(crate) fn execute_one(statement: &mut Statement<'_>, parameters: impl Params) -> Result<()> {
     match statement.execute(parameters)? {
         1 => Ok(()),
-        rows => Err(Error::Failed(format!("a write touched {rows} rows instead of one"))),
+        rows => Err(Error::Failed(format!(
+            "a write touched {rows} rows instead of one"
+        ))),
     }
 }

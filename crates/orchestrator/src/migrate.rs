@@ -19,8 +19,8 @@ pub(crate) struct Migrate {
 /// The database cannot be reached, or has a schema that this program does not know.
 pub(crate) async fn run(migrate: Migrate) -> anyhow::Result<()> {
     telemetry::for_people();
-    let store = Postgres::connect(&migrate.database_url, PostgresOptions::default()).context("cannot use the database")?;
-    store.ping().await.context("cannot reach the database")?;
+    let store = Postgres::connect(&migrate.database_url, PostgresOptions::default()).await;
+    let store = store.context("cannot use the database")?;
     store.migrate().await.context("cannot migrate the database")?;
     tracing::info!("the database has the newest schema");
     Ok(())

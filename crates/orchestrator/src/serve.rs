@@ -50,9 +50,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 /// Connects to the database, which must be reachable, and brings its schema up to date. That may fail: the server must start and be
 /// healthy without a schema, since the chart migrates after the server is up (core/HLT-4, core/OPS-5).
 async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres> {
-    let options = PostgresOptions::default();
-    let store = Postgres::connect(configuration.database_url.reveal(), options).context("cannot use the database")?;
-    store.ping().await.context("cannot reach the database")?;
+    let url = configuration.database_url.reveal();
+    let store = Postgres::connect(url, PostgresOptions::default()).await.context("cannot use the database")?;
     if configuration.migrate_on_start {
         match store.migrate().await {
             Ok(()) => tracing::info!("the database has the newest schema"),

@@ -140,6 +140,9 @@ pub trait Batch: Send {
 
     /// Loads `needs` into `facts`: first everything as absent ([`Facts::put_absent`]), then what there is.
     ///
+    /// `needs` name nothing that `facts` hold ([`Needs::retain_missing`]). Assets that are known although nobody asked for them by key, such
+    /// as a child of a task, stay as they are: changes of the batch may lie over them.
+    ///
     /// A bounded number of statements, whatever the size of `needs`.
     async fn load(&mut self, needs: &Needs, facts: &mut Facts) -> Result<()>;
 

@@ -1,14 +1,14 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
 //! Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the children of a task, and the tasks
-//! that name an asset as input. Statements that find many whole tasks find them by key only, so that the plan which a
-//! connection keeps for them is the right one whether a table is empty or full.
+//! that name an asset as input. What a batch loads is found by keys alone and tells by its column `here` whether it is of the channel: a
+//! condition on the channel would tempt the database to walk through all of the channel's tasks (see `plans.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, Needs};
+use asset::{ChannelName, ComputeTask, ComputeTaskStatus, Facts, Needs};
 use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ pub(crate) fn load_statuses<'a>(channel: &'a ChannelName, needs: &'a Needs) -> O
     (!keys.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
             if row.get("here")? {
-                put_status(row.key("key")?, row, facts)?;
+                put_status(row, facts)?;
             }
             Ok(())
         })
@@ -119,20 +119,22 @@ pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, needs: &'a Needs) -
     let statement = || {
         Statement::new(
             "-- compute_task::load_model_users
-            SELECT input.compute_task_key, input.asset_key, task.status
+            SELECT task.key, input.asset_key, task.status, task.channel = $1 AS here
             FROM orchestrator.compute_task_input_asset AS input
             JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
-            WHERE input.asset_key = ANY ($2) AND task.channel = $1
+            WHERE input.asset_key = ANY ($2)
             ORDER BY task.creation_date, task.registration",
         )
         .with(channel.as_str())
         .with_keys(models)
     };
     (!models.is_empty()).then(|| {
-        Query::new("compute_task_input_asset", statement(), |row, facts| {
-            let task = row.key("compute_task_key")?;
-            facts.model_users.entry(row.key("asset_key")?).or_default().push(task);
-            put_status(task, row, facts)
+        Query::new(TABLE, statement(), |row, facts| {
+            if row.get("here")? {
+                facts.model_users.entry(row.key("asset_key")?).or_default().push(row.key("key")?);
+                put_status(row, facts)?;
+            }
+            Ok(())
         })
     })
 }
@@ -265,9 +267,9 @@ fn put_unless_known(row: &Columns<'_>, facts: &mut Facts) -> Result<Option<Compu
 }
 
 /// Puts the status of a task, unless something newer is known of it.
-fn put_status(key: ComputeTaskKey, row: &Columns<'_>, facts: &mut Facts) -> Result<()> {
+fn put_status(row: &Columns<'_>, facts: &mut Facts) -> Result<()> {
     let status = row.number("status", ComputeTaskStatus::from_number)?;
-    facts.task_statuses.entry(key).or_insert(status);
+    facts.task_statuses.entry(row.key("key")?).or_insert(status);
     Ok(())
 }
 

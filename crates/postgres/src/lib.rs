@@ -32,6 +32,7 @@ mod statement;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
 mod transaction;
 
 pub use store::{Postgres, PostgresOptions};

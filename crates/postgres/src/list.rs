@@ -5,7 +5,6 @@
 //! which is gone before the plan is made, and why a status finds the index that holds only some of them.
 
 use asset::ChannelName;
-use asset::key::Key;
 use persistence::{ByDateAndKey, Page, PageRequest, Result, Start};
 use tokio_postgres::Row;
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use persistence::{Error, Result};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, Connection, Row, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection_string;
 use crate::error;
@@ -30,10 +32,34 @@ const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_s
 /// Readers plan each statement for its parameters: which index serves a list depends on its filters.
 const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 
-/// The connections of a store.
+type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// Makes connections outside the pools.
 #[derive(Clone)]
-pub(crate) struct Connections {
+pub(crate) struct Connector {
     config: Config,
+    tls: MakeRustlsConnect,
+}
+
+impl Connector {
+    /// A client whose connection is looked after in the background; it ends with the client.
+    pub(crate) async fn client(&self) -> std::result::Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = self.connect().await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A client, and its connection to look after.
+    pub(crate) async fn connect(
+        &self,
+    ) -> std::result::Result<(tokio_postgres::Client, Connection<Socket, TlsStream>), tokio_postgres::Error> {
+        self.config.connect(self.tls.clone()).await
+    }
+}
+
+/// The connections of a store.
+pub(crate) struct Connections {
+    connector: Connector,
     writers: Pool,
     readers: Pool,
 }
@@ -41,7 +67,8 @@ pub(crate) struct Connections {
 impl Connections {
     /// Reads the connection string; connects to nothing yet.
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
-        let mut config = connection_string::parse(url, |name| std::env::var(name).ok())?;
+        let (mut config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
+        let tls = tls.connector()?;
         config.keepalives_idle(SILENCE_MAX / 2).keepalives_interval(SILENCE_MAX / 10).keepalives_retries(5);
         config.tcp_user_timeout(SILENCE_MAX);
         if config.get_connect_timeout().is_none() {
@@ -50,9 +77,10 @@ impl Connections {
         if config.get_application_name().is_none() {
             config.application_name("orchestrator");
         }
-        let writers = pool(&with_settings(&config, WRITER_SETTINGS), options.writers_max, options.wait_max)?;
-        let readers = pool(&with_settings(&config, READER_SETTINGS), options.readers_max, options.wait_max)?;
-        Ok(Self { config: with_settings(&config, ""), writers, readers })
+        let writers = pool(with_settings(&config, WRITER_SETTINGS), tls.clone(), options.writers_max, options.wait_max)?;
+        let readers = pool(with_settings(&config, READER_SETTINGS), tls.clone(), options.readers_max, options.wait_max)?;
+        let connector = Connector { config: with_settings(&config, ""), tls };
+        Ok(Self { connector, writers, readers })
     }
 
     /// A connection for a batch.
@@ -69,23 +97,19 @@ impl Connections {
     pub(crate) async fn read(&self, statement: &Statement<'_>) -> Result<Vec<Row>> {
         let client = self.reader().await?;
         let statements = std::slice::from_ref(statement);
-        let prepared = prepare(&client, statements).await.map_err(|error| error::of(&error))?;
-        let answers = rows(send(&client, prepared).await).map_err(|error| error::of(&error))?;
+        let prepared = prepare(&client, statements).await?;
+        let answers = rows(send(&client, prepared).await, error::of)?;
         Ok(answers.into_iter().flatten().collect())
     }
 
     /// How to connect outside the pools.
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
     }
 }
 
-fn pool(config: &Config, size_max: usize, wait_max: Duration) -> Result<Pool> {
-    let manager = Manager::from_config(
-        config.clone(),
-        NoTls,
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
+fn pool(config: Config, tls: MakeRustlsConnect, size_max: usize, wait_max: Duration) -> Result<Pool> {
+    let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let timeouts = Timeouts { wait: Some(wait_max), create: Some(wait_max), recycle: Some(wait_max) };
     Pool::builder(manager)
         .max_size(size_max)

@@ -9,14 +9,15 @@ use std::collections::BTreeSet;
 use asset::key::Key;
 use deadpool_postgres::Client;
 use futures::future::{join_all, try_join_all};
+use persistence::{Error, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::error::is_consequence;
+use crate::error;
 
 /// What the database answered to one statement.
-pub(crate) type Answer = Result<Vec<Row>, tokio_postgres::Error>;
+pub(crate) type Answer = std::result::Result<Vec<Row>, tokio_postgres::Error>;
 
 /// A statement with its parameters.
 pub(crate) struct Statement<'a> {
@@ -51,6 +52,7 @@ impl<'a> Statement<'a> {
     }
 
     /// The text of the statement.
+    #[cfg(test)]
     pub(crate) fn sql(&self) -> &str {
         &self.sql
     }
@@ -64,11 +66,9 @@ impl<'a> Statement<'a> {
 pub(crate) struct Prepared<'s, 'a>(Vec<(tokio_postgres::Statement, &'s Statement<'a>)>);
 
 /// Prepares those statements that the connection has not seen before.
-pub(crate) async fn prepare<'s, 'a>(
-    client: &Client,
-    statements: &'s [Statement<'a>],
-) -> Result<Prepared<'s, 'a>, tokio_postgres::Error> {
-    let prepared = try_join_all(statements.iter().map(|statement| client.prepare_cached(&statement.sql))).await?;
+pub(crate) async fn prepare<'s, 'a>(client: &Client, statements: &'s [Statement<'a>]) -> Result<Prepared<'s, 'a>> {
+    let prepare = statements.iter().map(|statement| client.prepare_cached(&statement.sql));
+    let prepared = try_join_all(prepare).await.map_err(|error| error::of(&error))?;
     Ok(Prepared(prepared.into_iter().zip(statements).collect()))
 }
 
@@ -81,13 +81,11 @@ async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &S
     client.query(&prepared, &statement.parameters()).await
 }
 
-/// The rows of each statement, or the error that the others follow from.
-pub(crate) fn rows(answers: Vec<Answer>) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
-    let (answers, errors): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-    let mut errors = errors.into_iter().filter_map(Result::err).collect::<Vec<_>>();
-    match errors.iter().position(|error| !is_consequence(error)) {
-        Some(first) => Err(errors.swap_remove(first)),
-        None if !errors.is_empty() => Err(errors.swap_remove(0)),
+/// The rows of each statement; or the error of the one that failed, and not of those that failed because it had.
+pub(crate) fn rows(answers: Vec<Answer>, meaning: fn(&tokio_postgres::Error) -> Error) -> Result<Vec<Vec<Row>>> {
+    let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+    match errors.min_by_key(|error| error::is_consequence(error)) {
+        Some(error) => Err(meaning(error)),
         None => Ok(answers.into_iter().flatten().collect()),
     }
 }

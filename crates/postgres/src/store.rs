@@ -18,6 +18,7 @@ use crate::hint::Hints;
 use crate::list::{page, place};
 use crate::pool::Connections;
 use crate::row::Columns;
+use crate::statement::Statement;
 use crate::{
     channel, compute_plan, compute_task, data_manager, data_sample, event, function, migration, organization,
     performance, snapshot,
@@ -58,7 +59,7 @@ impl Postgres {
     /// If the text cannot be understood, or the database cannot be reached. The password is in none of the messages.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         let connections = Connections::new(url, &options)?;
-        let store = Self { hints: Hints::new(connections.config()), connections };
+        let store = Self { hints: Hints::new(connections.connector()), connections };
         store.ping().await?;
         Ok(store)
     }

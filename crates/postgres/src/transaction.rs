@@ -27,12 +27,11 @@ impl Transaction {
 
     /// Runs statements in one flight; the answers are in their order.
     pub(crate) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>> {
-        let prepared = prepare(self.client()?, statements).await.map_err(|error| error::of(&error))?;
+        let prepared = prepare(self.client()?, statements).await?;
         match self.opening.take() {
             Some(opening) => open(self.client()?, opening, prepared).await,
-            None => rows(send(self.client()?, prepared).await),
+            None => rows(send(self.client()?, prepared).await, error::of),
         }
-        .map_err(|error| error::of(&error))
     }
 
     /// Runs the last statements and commits, all in one flight.
@@ -40,13 +39,13 @@ impl Transaction {
     /// A commit behind a failed statement is answered like a successful one and rolls back: it has succeeded only if every statement has.
     pub(crate) async fn commit(mut self, statements: &[Statement<'_>]) -> Result<()> {
         let client = self.client()?;
-        let prepared = prepare(client, statements).await.map_err(|error| error::of(&error))?;
+        let prepared = prepare(client, statements).await?;
         if client.is_closed() {
             return Err(Error::Unavailable("the connection was closed".to_owned()));
         }
         let (answers, committed) = join(send(client, prepared), client.batch_execute("COMMIT")).await;
         self.client = None;
-        rows(answers).map_err(|error| error::before_commit(&error))?;
+        rows(answers, error::before_commit)?;
         committed.map_err(|error| error::of_commit(&error))
     }
 
@@ -55,14 +54,10 @@ impl Transaction {
     }
 }
 
-async fn open(
-    client: &Client,
-    opening: &str,
-    prepared: Prepared<'_, '_>,
-) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+async fn open(client: &Client, opening: &str, prepared: Prepared<'_, '_>) -> Result<Vec<Vec<Row>>> {
     let (opened, answers) = join(client.batch_execute(opening), send(client, prepared)).await;
-    opened?;
-    rows(answers)
+    opened.map_err(|error| error::of(&error))?;
+    rows(answers, error::of)
 }
 
 impl Drop for Transaction {

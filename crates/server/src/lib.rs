@@ -1,1 +1,43 @@
-//! server
+//! The gRPC server: decodes calls, hands them to the service, encodes its answers.
+//!
+//! This crate owns the edge: identity, the conversion between messages and the domain, the mapping from failures to statuses, health,
+//! reflection, and every limit on what a client may send or hold. It knows no rule and no database: rules are in `asset`, calls are carried out
+//! by `service`. Start at [`Server`], then read `pipeline`, the way of every call, and `organization`, the smallest set of handlers.
+
+mod access_log;
+mod addressable;
+pub mod admin;
+mod asset_kind;
+mod caller;
+mod compute_plan;
+mod compute_task;
+mod data_manager;
+mod data_sample;
+mod dataset;
+mod event;
+mod failure_report;
+mod function;
+mod handler;
+mod health;
+mod identity;
+mod info;
+mod membership;
+mod model;
+mod options;
+mod organization;
+mod output_asset;
+mod performance;
+mod permission;
+mod pipeline;
+mod profiling_step;
+mod routes;
+mod server;
+mod status;
+mod stopping;
+mod timestamp;
+mod transport;
+
+pub use event::encode_event;
+pub use membership::Membership;
+pub use options::ServerOptions;
+pub use server::{Error, Server};

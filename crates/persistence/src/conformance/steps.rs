@@ -11,15 +11,25 @@ use uuid::Uuid;
 
 use super::samples::{at, channel};
 use crate::event_log::{Envelope, chain};
-use crate::{ByTimeAndPosition, EventFilter, Head, Page, PageRequest, Result, SortOrder, Stages, Start, Store, StoredEvent, WriteSet};
+use crate::{
+    ByTimeAndPosition, EventFilter, Head, Page, PageRequest, Result, SortOrder, Stages, Start, Store,
+    StoredEvent, WriteSet,
+};
 
 /// The page that starts at the first item.
 pub fn first<P>(size: usize) -> PageRequest<P> {
-    PageRequest { start: Start::First, size }
+    PageRequest {
+        start: Start::First,
+        size,
+    }
 }
 
 /// Applies changes as one batch, each with the event it raises.
-pub async fn apply_in(store: &dyn Store, channel: &ChannelName, changes: Vec<Change>) -> Result<Vec<StoredEvent>> {
+pub async fn apply_in(
+    store: &dyn Store,
+    channel: &ChannelName,
+    changes: Vec<Change>,
+) -> Result<Vec<StoredEvent>> {
     let batch = store.begin(channel).await?;
     let mut head = batch.head().clone();
     let events = events_of(&changes, &mut head);
@@ -33,10 +43,17 @@ pub async fn apply(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Stored
 }
 
 /// Appends events as one batch that changes nothing else.
-pub async fn append_in(store: &dyn Store, channel: &ChannelName, envelopes: Vec<Envelope>) -> Result<Vec<StoredEvent>> {
+pub async fn append_in(
+    store: &dyn Store,
+    channel: &ChannelName,
+    envelopes: Vec<Envelope>,
+) -> Result<Vec<StoredEvent>> {
     let batch = store.begin(channel).await?;
     let mut head = batch.head().clone();
-    let events: Vec<_> = envelopes.into_iter().map(|envelope| head.append(envelope)).collect();
+    let events: Vec<_> = envelopes
+        .into_iter()
+        .map(|envelope| head.append(envelope))
+        .collect();
     batch.apply(WriteSet::default(), events.clone(), head).await?;
     Ok(events)
 }
@@ -56,7 +73,11 @@ pub fn events_of(changes: &[Change], head: &mut Head) -> Vec<StoredEvent> {
             asset_kind: announcement.asset.kind(),
             event_kind: announcement.event_kind,
             asset_key: announcement.asset.key(),
-            metadata: announcement.reason.map(|reason| ("reason".to_owned(), reason)).into_iter().collect::<Metadata>(),
+            metadata: announcement
+                .reason
+                .map(|reason| ("reason".to_owned(), reason))
+                .into_iter()
+                .collect::<Metadata>(),
             encoded: Bytes::from(format!("{:?}", announcement.asset)),
         })
     });
@@ -68,13 +89,19 @@ struct Once(Mutex<Option<Needs>>);
 
 impl Stages for Once {
     fn missing(&self, _facts: &Facts) -> Needs {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or_default()
     }
 }
 
 /// Loads from a snapshot.
 pub async fn read_in(store: &dyn Store, channel: &ChannelName, needs: &Needs) -> Result<Facts> {
-    store.read(channel, Arc::new(Once(Mutex::new(Some(needs.clone()))))).await
+    store
+        .read(channel, Arc::new(Once(Mutex::new(Some(needs.clone())))))
+        .await
 }
 
 /// Loads in both ways that there are, from a snapshot and in a batch: what is true of one must be true of the other.
@@ -90,18 +117,29 @@ pub async fn load(store: &dyn Store, needs: &Needs) -> Result<[Facts; 2]> {
     load_in(store, &channel(), needs).await
 }
 
+/// The asset with this key, if it is in the channel.
+pub fn known<K: Key, A>(assets: &ByKey<K, A>, key: K) -> Option<&A> {
+    assets.get(key).map(|asset| &**asset)
+}
+
 /// The assets with these keys, as far as they are in the channel.
-pub fn found<K: Key, A: Clone>(known: &ByKey<K, A>, keys: &[K]) -> Vec<A> {
-    keys.iter().filter_map(|key| known.get(*key)).map(|asset| A::clone(asset)).collect()
+pub fn found<K: Key, A: Clone>(assets: &ByKey<K, A>, keys: &[K]) -> Vec<A> {
+    keys.iter().filter_map(|key| known(assets, *key)).cloned().collect()
 }
 
 /// Walks through a list in pages of this size, each after the last item of the one before.
-pub async fn walk<T, P>(size: usize, list: impl AsyncFn(PageRequest<P>) -> Result<Page<T, P>>) -> Result<Vec<T>> {
+pub async fn walk<T, P>(
+    size: usize,
+    list: impl AsyncFn(PageRequest<P>) -> Result<Page<T, P>>,
+) -> Result<Vec<T>> {
     let mut items = Vec::new();
     let mut start = Start::First;
     loop {
         let page = list(PageRequest { start, size }).await?;
-        assert!(page.items.len() == size || !page.more, "a page that is not full is the last one");
+        assert!(
+            page.items.len() == size || !page.more,
+            "a page that is not full is the last one"
+        );
         let mut place = None;
         for (at, item) in page.items {
             items.push(item);
@@ -125,14 +163,25 @@ pub async fn assert_list<T: PartialEq + Debug, P>(
     }
     for skipped in 0..=expected.len() + 1 {
         let rest = expected.get(skipped..).unwrap_or_default();
-        let page = list(PageRequest { start: Start::Offset(u64::try_from(skipped).unwrap_or(u64::MAX)), size: 2 }).await?;
+        let page = list(PageRequest {
+            start: Start::Offset(u64::try_from(skipped).unwrap_or(u64::MAX)),
+            size: 2,
+        })
+        .await?;
         // An offset skips that many items; past the end there are none.
-        assert!(page.items.iter().map(|(_, item)| item).eq(rest.iter().take(2)), "after skipping {skipped}");
+        assert!(
+            page.items.iter().map(|(_, item)| item).eq(rest.iter().take(2)),
+            "after skipping {skipped}"
+        );
         // There is more exactly if the list goes on after the page.
         assert_eq!(page.more, rest.len() > 2, "after skipping {skipped}");
     }
     for offset in [u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
-        let page = list(PageRequest { start: Start::Offset(offset), size: 10_000 }).await?;
+        let page = list(PageRequest {
+            start: Start::Offset(offset),
+            size: 10_000,
+        })
+        .await?;
         // No offset is too large to be asked for.
         assert!(page.items.is_empty() && !page.more, "after skipping {offset}");
     }
@@ -154,11 +203,16 @@ pub fn assert_intact(log: &[StoredEvent], head: &Head) {
         assert_eq!(event.hash, chain(&end.hash, event.position, &event.encoded));
         (end.position, end.hash) = (event.position, event.hash);
     }
-    assert_eq!((head.position, head.hash), (end.position, end.hash), "the head is where the log ends");
+    assert_eq!(
+        (head.position, head.hash),
+        (end.position, end.hash),
+        "the head is where the log ends"
+    );
 }
 
 /// The keys of the events that a query finds, in their order.
 pub async fn event_keys(store: &dyn Store, filter: EventFilter, sort: SortOrder) -> Result<Vec<String>> {
-    let page: Page<StoredEvent, ByTimeAndPosition> = store.events(&channel(), filter, sort, first(1_000)).await?;
+    let page: Page<StoredEvent, ByTimeAndPosition> =
+        store.events(&channel(), filter, sort, first(1_000)).await?;
     Ok(page.items.into_iter().map(|(_, event)| event.asset_key).collect())
 }

@@ -1,0 +1,318 @@
+//! The way of a call through the server: logged, identified, routed, contained, and ended when the server stops.
+//!
+//! Owns what is the same for every method, so that no service can forget it. What a method does is the business of the services behind
+//! [`Pipeline`]'s routes. Start at [`Pipeline::answer`].
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::ServiceExt;
+use tracing::{Instrument, Span};
+
+use crate::access_log::AccessLine;
+use crate::identity::Identity;
+use crate::status;
+use crate::stopping::Stopping;
+
+/// Everything between a connection and the services.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    /// Establishes the caller.
+    pub(crate) identity: Arc<Identity>,
+    /// The services.
+    pub(crate) routes: Routes,
+    /// The largest request that the services read, in bytes.
+    pub(crate) message_bytes_max: usize,
+    /// Ends the streams.
+    pub(crate) stopping: Stopping,
+}
+
+impl Pipeline {
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let mut access = AccessLine::begin(&request);
+        let span = access.span();
+        let mut response = self.pass(request).instrument(span.clone()).await;
+        correct_status(&mut response, self.message_bytes_max);
+        access.note(response.headers());
+        let stopping = Some(self.stopping);
+        response.map(|body| {
+            Body::new(ResponseBody {
+                body,
+                access,
+                span,
+                stopping,
+                stopped: None,
+            })
+        })
+    }
+
+    /// Lets a request through to its service, if it may pass.
+    async fn pass(&self, mut request: Request<Body>) -> Response<Body> {
+        match self.identity.identify(request.uri().path(), request.headers()) {
+            Ok(caller) => {
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                self.contain(request).await
+            }
+            Err(status) => status.into_http(),
+        }
+    }
+
+    /// Lets a service answer; its fault is the fault of this call alone (core/DEF-14).
+    async fn contain(&self, request: Request<Body>) -> Response<Body> {
+        match AssertUnwindSafe(self.routes.clone().oneshot(request))
+            .catch_unwind()
+            .await
+        {
+            Ok(Ok(response)) => response,
+            Err(_panic) => fault().into_http(),
+        }
+    }
+}
+
+impl tower::Service<Request<Body>> for Pipeline {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.clone().answer(request).map(Ok).boxed()
+    }
+}
+
+/// The status of a call whose service panicked; where and why is what the panic itself has logged.
+fn fault() -> Status {
+    tracing::error!("a call was given up because of a fault in its service");
+    status::internal()
+}
+
+/// The framework says OUT_OF_RANGE of a request that is too large; the contract, and clients, another status and other words (core/ID-14,
+/// ERR-7). No service answers OUT_OF_RANGE by itself.
+fn correct_status(response: &mut Response<Body>, message_bytes_max: usize) {
+    let code = response
+        .headers()
+        .get(Status::GRPC_STATUS)
+        .map(|status| Code::from_bytes(status.as_bytes()));
+    if code == Some(Code::OutOfRange) {
+        let text = format!("grpc: received message larger than max ({message_bytes_max} bytes)");
+        *response = Status::resource_exhausted(text).into_http();
+    }
+}
+
+/// A response on its way: writes the call's line in the log when it ends, contains a fault of its stream, and ends it when the server stops.
+struct ResponseBody {
+    body: Body,
+    access: AccessLine,
+    span: Span,
+    stopping: Option<Stopping>,
+    /// Made when the body first waits: most never do.
+    stopped: Option<BoxFuture<'static, ()>>,
+}
+
+type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
+impl ResponseBody {
+    /// Ends the response with this status, whatever there would have been to come.
+    fn end(&mut self, status: &Status) -> PolledFrame {
+        self.body = Body::empty();
+        let mut trailers = HeaderMap::new();
+        Poll::Ready(Some(
+            status
+                .add_header(&mut trailers)
+                .map(|()| Frame::trailers(trailers)),
+        ))
+    }
+
+    /// Whether the server has stopped; asks to be told otherwise.
+    fn poll_stopped(&mut self, context: &mut Context<'_>) -> bool {
+        if let Some(stopping) = self.stopping.take() {
+            self.stopped = Some(stopping.wait().boxed());
+        }
+        self.stopped
+            .as_mut()
+            .is_some_and(|stopped| stopped.poll_unpin(context).is_ready())
+    }
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> PolledFrame {
+        let this = self.get_mut();
+        let span = this.span.clone();
+        let _entered = span.enter();
+        let polled = match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(context))) {
+            // Only a stream waits, and only what waits is ended: a unary call finishes (core/OPS-4).
+            Ok(Poll::Pending) if this.poll_stopped(context) => this.end(&status::stopping()),
+            Ok(polled) => polled,
+            Err(_panic) => this.end(&fault()),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            this.access.note(trailers);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+    use futures::stream;
+    use http_body::Body as _;
+    use tonic::codec::{BufferSettings, EncodeBody, SingleMessageCompressionOverride};
+    use tonic::server::NamedService;
+    use tonic_prost::ProstEncoder;
+
+    use super::*;
+    use crate::membership::Membership;
+    use crate::stopping::{self, Stop};
+
+    /// A service with the faults that ours must not have.
+    #[derive(Clone)]
+    struct Faulty;
+
+    impl NamedService for Faulty {
+        const NAME: &'static str = "test.Faulty";
+    }
+
+    impl tower::Service<Request<Body>> for Faulty {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            Box::pin(async move {
+                assert!(
+                    request.uri().path() != "/test.Faulty/Panics",
+                    "a call panics on purpose"
+                );
+                let panics = request.uri().path() == "/test.Faulty/PanicsLater";
+                let mut polled = false;
+                let then = stream::poll_fn(move |_context| {
+                    assert!(!(panics && polled), "a stream panics on purpose");
+                    polled = true; // what is before is sent once this waits
+                    Poll::Pending
+                });
+                let messages = stream::StreamExt::chain(stream::iter([Ok(())]), then);
+                let encoder = ProstEncoder::<()>::new(BufferSettings::default());
+                let uncompressed = SingleMessageCompressionOverride::default();
+                let body = EncodeBody::new_server(encoder, messages, None, uncompressed, None);
+                Ok(Response::new(Body::new(body)))
+            })
+        }
+    }
+
+    fn pipeline() -> (Pipeline, Stop) {
+        let (stop, stopping) = stopping::stop();
+        let methods = ["Panics", "PanicsLater", "Waits"].map(|method| format!("/test.Faulty/{method}"));
+        let north = BTreeMap::from([("north".to_owned(), BTreeSet::from(["OrgA".to_owned()]))]);
+        let identity = Identity {
+            methods: HashSet::from(methods),
+            membership: Membership::new(north),
+        };
+        let routes = Routes::new(Faulty);
+        (
+            Pipeline {
+                identity: Arc::new(identity),
+                routes,
+                message_bytes_max: 1,
+                stopping,
+            },
+            stop,
+        )
+    }
+
+    async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {
+        let request = Request::get(format!("http://server/test.Faulty/{method}"));
+        let request = request
+            .header("mspid", "OrgA")
+            .header("channel", "north")
+            .body(Body::empty())
+            .unwrap();
+        pipeline.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn frame(body: &mut Body) -> Frame<Bytes> {
+        std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    fn status(headers: &HeaderMap) -> (Code, String) {
+        let status = Status::from_header_map(headers).unwrap();
+        (status.code(), status.message().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_an_internal_error_and_the_next_one_is_answered() {
+        // core/DEF-14
+        let (pipeline, _stop) = pipeline();
+        let response = call(&pipeline, "Panics").await;
+        assert_eq!(
+            status(response.headers()),
+            (Code::Internal, "OE0007: internal error".to_owned())
+        );
+        assert!(
+            call(&pipeline, "Waits")
+                .await
+                .headers()
+                .get(Status::GRPC_STATUS)
+                .is_none()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_panics_ends_as_an_internal_error() {
+        let (pipeline, _stop) = pipeline();
+        let mut body = call(&pipeline, "PanicsLater").await.into_body();
+        assert!(frame(&mut body).await.is_data());
+        let trailers = frame(&mut body).await.into_trailers().unwrap();
+        assert_eq!(status(&trailers).0, Code::Internal);
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_waits_is_ended_when_the_server_stops() {
+        // core/SUB-11
+        let (pipeline, stop) = pipeline();
+        let mut body = call(&pipeline, "Waits").await.into_body();
+        assert!(frame(&mut body).await.is_data());
+        assert!(frame(&mut body).now_or_never().is_none());
+        stop.now();
+        let trailers = frame(&mut body).await.into_trailers().unwrap();
+        assert_eq!(status(&trailers).0, Code::Unavailable);
+    }
+}

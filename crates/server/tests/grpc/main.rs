@@ -1,0 +1,17 @@
+//! The server over real connections, on the embedded store in memory, spoken to by generated clients and by raw bytes.
+//!
+//! Each module holds one part of the contract; `running_server` starts what they talk to, `wire` sends what no generated client would.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
+
+mod events;
+mod health;
+mod identity;
+mod limits;
+mod messages;
+mod methods;
+mod reflection;
+mod running_server;
+mod shutdown;
+mod subscription;
+mod wire;
