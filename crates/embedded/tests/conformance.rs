@@ -1,5 +1,7 @@
 //! The storage contract, on disk and in memory. What only this store promises is tested beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test whose store cannot be made has failed")]
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -7,24 +9,22 @@ use embedded::Embedded;
 use persistence::Store;
 use persistence::conformance::durability;
 
-type Fresh<Kept> = Result<(Arc<dyn Store>, Kept), Box<dyn Error>>;
-
 mod on_disk {
-    use super::{Arc, Embedded, Fresh};
+    use super::{Arc, Embedded, Store};
 
-    async fn fresh() -> Fresh<tempfile::TempDir> {
-        let folder = tempfile::tempdir()?;
-        Ok((Arc::new(Embedded::open(folder.path())?), folder))
+    async fn fresh() -> (Arc<dyn Store>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Arc::new(Embedded::open(folder.path()).unwrap()), folder)
     }
 
     persistence::conformance_tests!(fresh);
 }
 
 mod in_memory {
-    use super::{Arc, Embedded, Fresh};
+    use super::{Arc, Embedded, Store};
 
-    async fn fresh() -> Fresh<()> {
-        Ok((Arc::new(Embedded::in_memory()?), ()))
+    async fn fresh() -> (Arc<dyn Store>, ()) {
+        (Arc::new(Embedded::in_memory().unwrap()), ())
     }
 
     persistence::conformance_tests!(fresh);

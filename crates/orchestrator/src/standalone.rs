@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Standalone {
     /// Where it listens.
     pub address: SocketAddr,
+    service: Service,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), server::Error>>,
 }
@@ -47,11 +48,11 @@ impl Standalone {
         options.policy = Policy { refuse_assets_that_stop_consumers: true };
         env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(Server::new(service, options).serve(listener, async {
+        let server = tokio::spawn(Server::new(service.clone(), options).serve(listener, async {
             // A dropped handle stops the server as well.
             let _stop_or_dropped = stopped.await;
         }));
-        Ok(Self { address, stop, server })
+        Ok(Self { address, service, stop, server })
     }
 
     /// Waits until the server has ended by itself, which it only does for a reason.
@@ -62,13 +63,15 @@ impl Standalone {
         (&mut self.server).await.context("the server broke down")?.context("the server ended")
     }
 
-    /// Stops the server: calls under way end, subscriptions are told to come back later.
+    /// Stops the server: calls under way end, subscriptions are told to come back later, and the store is let go.
     ///
     /// # Errors
     /// The server had ended for a reason of its own.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         // It may have ended already; then there is nobody to tell.
         let _ended = self.stop.send(());
-        self.server.await.context("the server broke down")?.context("the server ended")
+        let served = self.server.await;
+        self.service.stop().await;
+        served.context("the server broke down")?.context("the server ended")
     }
 }

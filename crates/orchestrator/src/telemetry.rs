@@ -1,7 +1,7 @@
 //! The log: lines for people on a terminal, JSON lines for programs; both on standard error.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use tracing::field::{Field, Visit};
@@ -17,7 +17,10 @@ use crate::configuration::environment::LogLevel;
 /// Readable lines, quiet unless `LOG_LEVEL` asks for more.
 pub(crate) fn for_people() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var("LOG_LEVEL");
-    let lines = tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy()).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second initialisation only happens in tests, where the first one is as good.
     let _initialised_before = lines.with_target(false).try_init();
 }

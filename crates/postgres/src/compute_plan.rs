@@ -69,16 +69,15 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, plans: &'a [Arc<ComputePlan>]
 }
 
 /// Compute plans with another name, cancelation date or failure date: nothing else of one can change.
-pub(crate) fn update<'a>(channel: &'a ChannelName, plans: &'a [Arc<ComputePlan>]) -> Statement<'a> {
+pub(crate) fn update(plans: &[Arc<ComputePlan>]) -> Statement<'_> {
     Statement::new(
         "-- compute_plan::update
         UPDATE orchestrator.compute_plan AS plan
         SET name = updated.name, cancelation_date = updated.cancelation_date, failure_date = updated.failure_date
-        FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
             AS updated (key, name, cancelation_date, failure_date)
-        WHERE plan.key = updated.key AND plan.channel = $1",
+        WHERE plan.key = updated.key",
     )
-    .with(channel.as_str())
     .with_column(plans, |plan| plan.key.uuid())
     .with_column(plans, |plan| plan.name.as_str())
     .with_column(plans, |plan| plan.cancelation_date.map(Timestamp::as_micros))

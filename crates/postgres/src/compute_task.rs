@@ -243,7 +243,8 @@ pub(crate) fn update(tasks: &[Arc<ComputeTask>]) -> Vec<Statement<'static>> {
     keys.into_iter().map(|(status, keys)| set_status(status, keys)).collect()
 }
 
-fn set_status(status: i16, keys: Vec<Uuid>) -> Statement<'static> {
+/// Gives tasks this status.
+pub(crate) fn set_status(status: i16, keys: Vec<Uuid>) -> Statement<'static> {
     Statement::new(
         "-- compute_task::set_status
         UPDATE orchestrator.compute_task

@@ -67,15 +67,14 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, managers: &'a [Arc<DataManage
 }
 
 /// Data managers with another name: nothing else of one can change.
-pub(crate) fn rename<'a>(channel: &'a ChannelName, managers: &'a [Arc<DataManager>]) -> Statement<'a> {
+pub(crate) fn rename(managers: &[Arc<DataManager>]) -> Statement<'_> {
     Statement::new(
         "-- data_manager::rename
         UPDATE orchestrator.data_manager AS manager
         SET name = renamed.name
-        FROM unnest($2::uuid[], $3::text[]) AS renamed (key, name)
-        WHERE manager.key = renamed.key AND manager.channel = $1",
+        FROM unnest($1::uuid[], $2::text[]) AS renamed (key, name)
+        WHERE manager.key = renamed.key",
     )
-    .with(channel.as_str())
     .with_column(managers, |manager| manager.key.uuid())
     .with_column(managers, |manager| manager.name.as_str())
 }

@@ -77,15 +77,14 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, functions: &'a [Arc<Function>
 }
 
 /// Functions with another name, image or status: nothing else of one can change.
-pub(crate) fn update<'a>(channel: &'a ChannelName, functions: &'a [Arc<Function>]) -> Statement<'a> {
+pub(crate) fn update(functions: &[Arc<Function>]) -> Statement<'_> {
     Statement::new(
         "-- function::update
         UPDATE orchestrator.function AS function
         SET name = updated.name, image = updated.image, status = updated.status
-        FROM unnest($2::uuid[], $3::text[], $4::jsonb[], $5::smallint[]) AS updated (key, name, image, status)
-        WHERE function.key = updated.key AND function.channel = $1",
+        FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::smallint[]) AS updated (key, name, image, status)
+        WHERE function.key = updated.key",
     )
-    .with(channel.as_str())
     .with_column(functions, |function| function.key.uuid())
     .with_column(functions, |function| function.name.as_str())
     .with_column(functions, |function| function.image.as_ref().map(Json))

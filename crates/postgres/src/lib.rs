@@ -25,6 +25,8 @@ mod model;
 mod organization;
 mod output_asset;
 mod performance;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod row;
 mod snapshot;

@@ -73,14 +73,13 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, models: &'a [Arc<Model>]) -> 
 }
 
 /// Models that lose their address: nothing else of one can change.
-pub(crate) fn disable<'a>(channel: &'a ChannelName, models: &'a [Arc<Model>]) -> Statement<'a> {
+pub(crate) fn disable(models: &[Arc<Model>]) -> Statement<'_> {
     Statement::new(
         "-- model::disable
         UPDATE orchestrator.model
         SET address = NULL
-        WHERE key = ANY ($2) AND channel = $1",
+        WHERE key = ANY ($1)",
     )
-    .with(channel.as_str())
     .with_column(models, |model| model.key.uuid())
 }
 

@@ -25,9 +25,10 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it.
 const SETTINGS: &str = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
-/// Writers keep one plan for each statement. It is always the right one: everything they look for is found by key. Without sequential scans it
-/// is also right if it was made when a table was empty.
-const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
+/// Writers keep one plan for each statement, made from nothing but its text. All they look for is found by key, which is the only way these
+/// settings leave: so the plan is right even if it was made when the tables were empty.
+pub(crate) const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan \
+    -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// Readers plan each statement for its parameters: which index serves a list depends on its filters.
 const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
@@ -120,7 +121,7 @@ fn pool(config: Config, tls: MakeRustlsConnect, size_max: usize, wait_max: Durat
 }
 
 /// The operator's own settings come last and so win.
-fn with_settings(config: &Config, more: &str) -> Config {
+pub(crate) fn with_settings(config: &Config, more: &str) -> Config {
     let options = [SETTINGS, more, config.get_options().unwrap_or_default()];
     let mut config = config.clone();
     config.options(options.join(" "));

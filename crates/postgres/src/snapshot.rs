@@ -17,7 +17,7 @@ pub(crate) async fn read(connections: &Connections, channel: &ChannelName, stage
     let needs = stages.missing(&Facts::default());
     let mut queries = queries(channel, &needs);
     match (queries.pop(), queries.is_empty()) {
-        (Some(query), true) if std::env::var("ONE").is_ok() => read_one(connections, channel, stages, &needs, query).await,
+        (Some(query), true) => read_one(connections, channel, stages, &needs, query).await,
         _ => read_all(connections, channel, stages, &needs).await,
     }
 }

@@ -31,7 +31,7 @@ pub struct ServerOptions {
     pub handshake_timeout: Duration,
     /// Whether small writes leave at once.
     pub tcp_nodelay: bool,
-    /// How long calls may still run once the server stops (core/OPS-4).
+    /// How long calls may still run once the server stops; the whole process has 20 s (core/OPS-4).
     pub shutdown_timeout: Duration,
 }
 
@@ -50,7 +50,7 @@ impl ServerOptions {
             ping_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             tcp_nodelay: true,
-            shutdown_timeout: Duration::from_secs(20),
+            shutdown_timeout: Duration::from_secs(18),
         }
     }
 }

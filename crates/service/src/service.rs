@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use asset::{ChannelName, Command, EventId, Facts, Inquiry, Needs, OrganizationId};
 use persistence::{Hint, Stages, Store};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 use crate::feed::{Feed, Subscription};
@@ -16,6 +17,7 @@ use crate::writer::Writer;
 /// What runs for a channel that has been used: its writer and its feed.
 struct Channel {
     queue: mpsc::Sender<Box<dyn Waiting>>,
+    writer: JoinHandle<()>,
     feed: Arc<Feed>,
 }
 
@@ -110,6 +112,18 @@ impl Service {
         Subscription::begin(Arc::clone(&self.channel(channel).feed), start).await
     }
 
+    /// Waits until the writers have ended and let go of the store. For after the last call: whoever calls later starts them again.
+    pub async fn stop(self) {
+        let channels = std::mem::take(&mut *self.0.channels.lock().unwrap_or_else(PoisonError::into_inner));
+        for channel in channels.into_values() {
+            // A channel that somebody still uses ends with its last user.
+            if let Ok(Channel { queue, writer, .. }) = Arc::try_unwrap(channel) {
+                drop(queue);
+                let _broke_down_before = writer.await;
+            }
+        }
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         self.0.store.as_ref()
     }
@@ -120,13 +134,13 @@ impl Service {
         let mut channels = inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.entry(name.clone()).or_insert_with(|| {
             let feed = Feed::start(name.clone(), Arc::clone(&inner.store), &inner.options);
-            let queue = Writer::start(
+            let (queue, writer) = Writer::start(
                 name.clone(),
                 Arc::clone(&inner.store),
                 Arc::clone(&feed),
                 inner.options.clone(),
             );
-            Arc::new(Channel { queue, feed })
+            Arc::new(Channel { queue, writer, feed })
         });
         Arc::clone(channel)
     }

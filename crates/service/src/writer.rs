@@ -12,6 +12,7 @@ use asset::{Change, ChannelName, Event, EventId, Facts, Metadata, Needs, Timesta
 use persistence::event_log::Envelope;
 use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -45,7 +46,7 @@ impl Writer {
         store: Arc<dyn Store>,
         feed: Arc<Feed>,
         options: Options,
-    ) -> mpsc::Sender<Call> {
+    ) -> (mpsc::Sender<Call>, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(options.queue_length_max.max(1));
         let writer = Self {
             channel,
@@ -53,8 +54,7 @@ impl Writer {
             feed,
             options,
         };
-        tokio::spawn(writer.run(waiting));
-        queue
+        (queue, tokio::spawn(writer.run(waiting)))
     }
 
     async fn run(self, mut queue: mpsc::Receiver<Call>) {

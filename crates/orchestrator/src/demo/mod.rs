@@ -93,6 +93,10 @@ struct Finished {
 }
 
 async fn perform(demo: &Demo) -> anyhow::Result<ExitCode> {
+    // The log would tear the progress apart, so there is one only for those who ask for it.
+    if std::env::var_os("LOG_LEVEL").is_some() {
+        telemetry::for_people();
+    }
     let folder = make_folder(demo.data.as_deref())?;
     let ending = play(demo.plan(), &folder).await;
     let ending = ending.with_context(|| format!("the demo failed, its files are in {}", folder.display()))?;
@@ -118,21 +122,29 @@ fn make_folder(wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(temporary.context("cannot make a temporary folder")?.keep());
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
-    ensure!(entries.next().is_none(), "{} is not empty: use another --data", folder.display());
+    let mut entries = folder
+        .read_dir()
+        .with_context(|| format!("cannot read {}", folder.display()))?;
+    ensure!(
+        entries.next().is_none(),
+        "{} is not empty: use another --data",
+        folder.display()
+    );
     Ok(folder.to_owned())
 }
 
 /// Starts the server, lets the organizations learn until they are finished or the operator wants the process to end, and stops it.
 async fn play(plan: Plan, folder: &Path) -> anyhow::Result<Ending> {
+    let progress = Progress::start(plan)?;
     let server = start_server(plan, folder).await?;
     let ending = tokio::select! {
-        finished = learn(plan, Storage::new(folder), server.address) => finished.map(Ending::Finished),
+        finished = learn(plan, Storage::new(folder), server.address, progress) => finished.map(Ending::Finished),
         () = stop::requested() => Ok(Ending::Interrupted),
     };
     let stopped = server.stop().await;
     let ending = ending?;
-    stopped.map(|()| ending)
+    stopped?;
+    Ok(ending)
 }
 
 /// A server that lets in exactly the organizations of the plan.
@@ -143,11 +155,16 @@ async fn start_server(plan: Plan, folder: &Path) -> anyhow::Result<Standalone> {
 }
 
 /// Connects the organizations and waits until the owner of the plan has seen all tasks done. Then, or when this is dropped, they stop.
-async fn learn(plan: Plan, storage: Storage, server: SocketAddr) -> anyhow::Result<Finished> {
+async fn learn(
+    plan: Plan,
+    storage: Storage,
+    server: SocketAddr,
+    progress: Progress,
+) -> anyhow::Result<Finished> {
     let start = Instant::now();
     let connect = |id| Client::connect(ClientOptions::new(format!("http://{server}"), id, CHANNEL));
     let mut clients = vec![connect(plan.owner()).await?];
-    let owner = PlanOwner::new(plan, clients[0].clone(), storage.clone(), Progress::start(plan)?);
+    let owner = PlanOwner::new(plan, clients[0].clone(), storage.clone(), progress);
     let mut organizations = JoinSet::new();
     for (index, id) in plan.organization_ids().enumerate() {
         let client = connect(id).await?;
@@ -159,7 +176,11 @@ async fn learn(plan: Plan, storage: Storage, server: SocketAddr) -> anyhow::Resu
         error = first_failure(&mut organizations) => return Err(error),
     };
     organizations.shutdown().await;
-    Ok(Finished { seen, calls: clients.iter().map(Client::calls).sum(), duration: start.elapsed() })
+    Ok(Finished {
+        seen,
+        calls: clients.iter().map(Client::calls).sum(),
+        duration: start.elapsed(),
+    })
 }
 
 /// Organizations never end by themselves, so the first one that ends has failed.

@@ -44,14 +44,25 @@ pub(super) struct Seen {
 impl Seen {
     /// The performances of a round in the order of the organizations, as far as they are known.
     pub(super) fn round(&self, round: usize) -> Vec<f32> {
-        self.performances.range((round, 0)..(round + 1, 0)).map(|(_, performance)| *performance).collect()
+        self.performances
+            .range((round, 0)..(round + 1, 0))
+            .map(|(_, performance)| *performance)
+            .collect()
     }
 }
 
 impl PlanOwner {
     pub(super) fn new(plan: Plan, client: Client, storage: Storage, progress: Progress) -> Self {
         let (events, steps) = (client.events(""), plan.steps_by_task_key());
-        Self { plan, client, storage, progress, events, steps, seen: Seen::default() }
+        Self {
+            plan,
+            client,
+            storage,
+            progress,
+            events,
+            steps,
+            seen: Seen::default(),
+        }
     }
 
     /// Sets everything going and waits until all tasks are done.
@@ -61,14 +72,22 @@ impl PlanOwner {
     /// A task or function failed or was canceled, or the server refuses something or is gone.
     pub(super) async fn run(mut self) -> anyhow::Result<Seen> {
         let Plan { organizations, .. } = self.plan;
-        self.watch_until(|seen| seen.organizations == organizations).await?;
-        self.register_functions().await.context("cannot register the functions")?;
-        let (data_samples, functions) = (organizations * DATA_SAMPLES_PER_ORGANIZATION, self.plan.operations().len());
-        self.watch_until(|seen| seen.data_samples == data_samples && seen.functions_ready == functions).await?;
-        self.register_plan().await.context("cannot register the compute plan")?;
+        self.watch_until(|seen| seen.organizations == organizations)
+            .await?;
+        self.register_functions()
+            .await
+            .context("cannot register the functions")?;
+        let (data_samples, functions) = (
+            organizations * DATA_SAMPLES_PER_ORGANIZATION,
+            self.plan.operations().len(),
+        );
+        self.watch_until(|seen| seen.data_samples == data_samples && seen.functions_ready == functions)
+            .await?;
+        self.register_plan()
+            .await
+            .context("cannot register the compute plan")?;
         let tasks = self.steps.len();
         self.watch_until(|seen| seen.tasks_done == tasks).await?;
-        self.progress.finish();
         Ok(self.seen)
     }
 
@@ -83,12 +102,21 @@ impl PlanOwner {
     fn function(&self, operation: Operation) -> anyhow::Result<NewFunction> {
         let (owner, name) = (self.plan.owner(), operation.name());
         let description = format!("{}\n", operation.description());
-        let everybody = NewPermissions { public: false, authorized_ids: self.plan.organization_ids().collect() };
+        let everybody = NewPermissions {
+            public: false,
+            authorized_ids: self.plan.organization_ids().collect(),
+        };
         Ok(NewFunction {
             key: self.plan.function_key(operation),
             name: name.to_owned(),
-            description: Some(self.storage.write(&owner, &format!("functions/{name}.md"), &description)?),
-            archive: Some(self.storage.write(&owner, &format!("functions/{name}.txt"), &operation)?),
+            description: Some(
+                self.storage
+                    .write(&owner, &format!("functions/{name}.md"), &description)?,
+            ),
+            archive: Some(
+                self.storage
+                    .write(&owner, &format!("functions/{name}.txt"), &operation)?,
+            ),
             new_permissions: Some(everybody),
             inputs: operation.inputs(),
             outputs: operation.outputs(),
@@ -104,7 +132,11 @@ impl PlanOwner {
 
     async fn watch_until(&mut self, is_enough: impl Fn(&Seen) -> bool) -> anyhow::Result<()> {
         while !is_enough(&self.seen) {
-            let event = self.events.next().await.context("the owner of the plan gets no events")?;
+            let event = self
+                .events
+                .next()
+                .await
+                .context("the owner of the plan gets no events")?;
             self.see(event).await?;
         }
         Ok(())
@@ -118,12 +150,17 @@ impl PlanOwner {
             Some(Asset::Function(function)) => match function.status() {
                 FunctionStatus::Ready => self.seen.functions_ready += 1,
                 FunctionStatus::Failed | FunctionStatus::Canceled => {
-                    let what = format!("{} could not build the function {}", function.owner, function.name);
+                    let what = format!(
+                        "{} could not build the function {}",
+                        function.owner, function.name
+                    );
                     return Err(self.failure(&function.key, what).await);
                 }
                 FunctionStatus::Unknown | FunctionStatus::Waiting | FunctionStatus::Building => {}
             },
-            Some(Asset::ComputePlan(plan)) if plan.cancelation_date.is_some() => bail!("the plan was canceled"),
+            Some(Asset::ComputePlan(plan)) if plan.cancelation_date.is_some() => {
+                bail!("the plan was canceled")
+            }
             Some(Asset::ComputeTask(task)) => self.see_task(&task).await?,
             Some(Asset::Performance(performance)) => self.see_performance(&performance)?,
             _ => {}
@@ -153,7 +190,9 @@ impl PlanOwner {
     fn see_performance(&mut self, performance: &Performance) -> anyhow::Result<()> {
         if let Some(step) = self.steps.get(&performance.compute_task_key) {
             let round = step.round();
-            self.seen.performances.insert((round, step.worker()), performance.performance_value);
+            self.seen
+                .performances
+                .insert((round, step.worker()), performance.performance_value);
             let performances = self.seen.round(round);
             if performances.len() == self.plan.organizations {
                 self.progress.round_is_measured(round, &performances)?;
@@ -164,12 +203,17 @@ impl PlanOwner {
 
     /// What went wrong with a task or function, with the words of the organization that reported it.
     async fn failure(&self, asset_key: &str, what: String) -> anyhow::Error {
-        let reason = self.reason(asset_key).await.unwrap_or_else(|error| format!("{error:#}"));
+        let reason = self
+            .reason(asset_key)
+            .await
+            .unwrap_or_else(|error| format!("{error:#}"));
         anyhow::anyhow!("{what}: {}", reason.trim_end())
     }
 
     async fn reason(&self, asset_key: &str) -> anyhow::Result<String> {
-        let param = GetFailureReportParam { asset_key: asset_key.to_owned() };
+        let param = GetFailureReportParam {
+            asset_key: asset_key.to_owned(),
+        };
         let report = self.client.call(param).await.context("nobody reported why")?;
         let logs = report.logs_address.context("there are no logs")?;
         let logs = self.storage.path(&logs.storage_address)?;

@@ -319,7 +319,10 @@ pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
         assert_eq!(known(&facts.data_managers, key(1)), Some(&manager));
         assert_eq!(known(&facts.functions, key(1)), Some(&ready));
         assert_eq!(known(&facts.compute_plans, key(1)), Some(&plan));
-        assert_eq!(known(&facts.compute_tasks, key(1)), Some(&moved(Status::WaitingForExecutorSlot)));
+        assert_eq!(
+            known(&facts.compute_tasks, key(1)),
+            Some(&moved(Status::WaitingForExecutorSlot))
+        );
         assert_eq!(known(&facts.models, key(1)), Some(&disabled));
         // An address that came and went is free.
         assert_eq!(facts.addresses.get(&address_before), Some(&false));

@@ -1,7 +1,7 @@
 //! The access paths of facts, one case for each that is not a plain look-up by key.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use asset::compute_task::ComputeTaskStatus as Status;
 use asset::{
@@ -165,50 +165,48 @@ pub async fn loading_never_overwrites_what_is_known(store: Arc<dyn Store>) -> Re
 
 /// Stages see what the earlier ones have loaded, and all see the same state, whatever is written meanwhile (core/TX-8).
 pub async fn stages_read_one_snapshot(store: Arc<dyn Store>) -> Result<()> {
-    /// Loads a task, lets its function be renamed, then loads the function.
-    struct Meddling(Arc<dyn Store>);
+    /// Loads a task; before it loads the task's function, both change together: the function is always named after the task's status.
+    struct Meddling {
+        store: Arc<dyn Store>,
+        statuses: Mutex<Vec<Status>>,
+    }
 
     impl Stages for Meddling {
         fn missing(&self, facts: &Facts) -> Needs {
             let Some(task) = facts.compute_tasks.get(key(1)) else {
-                return Needs {
-                    compute_tasks: [key(1)].into(),
-                    ..Needs::default()
-                };
+                return Needs { compute_tasks: [key(1)].into(), ..Needs::default() };
             };
-            let mut needs = Needs {
-                functions: [task.function_key].into(),
-                ..Needs::default()
-            };
+            let mut needs = Needs { functions: [task.function_key].into(), ..Needs::default() };
             needs.retain_missing(facts);
-            if !needs.is_empty() {
-                let renamed = Function {
-                    name: "renamed".to_owned(),
-                    ..function(1)
-                };
-                let change = Change::FunctionUpdated {
-                    function: Arc::new(renamed),
-                    image_address_before: None,
-                };
-                let write = async || apply(&*self.0, vec![change.clone()]).await;
-                let written =
-                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
+            let next = self.statuses.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            if let (false, Some(status)) = (needs.is_empty(), next) {
+                let task = Arc::new(ComputeTask { status, ..compute_task(1) });
+                let changes = vec![
+                    Change::FunctionUpdated { function: Arc::new(named_after(status)), image_address_before: None },
+                    Change::ComputeTaskStatusChanged { task, reason: String::new() },
+                ];
+                let write = async || apply(&*self.store, changes.clone()).await;
+                let written = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
                 assert!(written.is_ok(), "{written:?}");
             }
             needs
         }
     }
 
+    fn named_after(status: Status) -> Function {
+        Function { name: status.as_str().to_owned(), ..function(1) }
+    }
+
     let registered = vec![
-        Change::FunctionRegistered(Arc::new(function(1))),
+        Change::FunctionRegistered(Arc::new(named_after(compute_task(1).status))),
         Change::ComputeTaskRegistered(Arc::new(compute_task(1))),
     ];
     apply(&*store, registered).await?;
-    let facts = store
-        .read(&channel(), Arc::new(Meddling(Arc::clone(&store))))
-        .await?;
+    let stages = Meddling { store: Arc::clone(&store), statuses: Mutex::new(Status::ALL.to_vec()) };
+    let facts = store.read(&channel(), Arc::new(stages)).await?;
     // The function is as it was when the task was read.
-    assert_eq!(known(&facts.functions, key(1)), Some(&function(1)));
+    let [task] = &found(&facts.compute_tasks, &[key(1)])[..] else { panic!("the task is not there") };
+    assert_eq!(found(&facts.functions, &[key(1)]), [named_after(task.status)]);
     Ok(())
 }
 

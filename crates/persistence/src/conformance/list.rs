@@ -143,7 +143,11 @@ pub async fn functions(store: Arc<dyn Store>) -> Result<()> {
 /// Compute plans by creation date and key, perhaps only those of an owner (compute/PLAN-12).
 pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
     fn plan(number: u32) -> ComputePlan {
-        let owner = if number.is_multiple_of(2) { id("even") } else { id("odd") };
+        let owner = if number.is_multiple_of(2) {
+            id("even")
+        } else {
+            id("odd")
+        };
         ComputePlan {
             owner,
             ..dated_compute_plan(number)
@@ -167,7 +171,11 @@ pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
 pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
     fn task(number: u32) -> ComputeTask {
         ComputeTask {
-            worker: if number.is_multiple_of(2) { id("even") } else { id("odd") },
+            worker: if number.is_multiple_of(2) {
+                id("even")
+            } else {
+                id("odd")
+            },
             status: if number < 4 {
                 ComputeTaskStatus::Executing
             } else {

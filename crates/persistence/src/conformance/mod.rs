@@ -16,7 +16,7 @@ pub mod steps;
 /// Makes a test of each case. The argument names an async function that makes a fresh store, and whatever must live as long as it:
 ///
 /// ```ignore
-/// async fn fresh() -> Result<(Arc<dyn Store>, TempDir), Box<dyn Error>> { … }
+/// async fn fresh() -> (Arc<dyn Store>, TempDir) { … }
 /// persistence::conformance_tests!(fresh);
 /// ```
 ///
@@ -95,10 +95,9 @@ macro_rules! conformance_tests {
                 $(
                     // Several threads, because cases write while a store reads.
                     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                    async fn $case() -> Result<(), Box<dyn std::error::Error>> {
-                        let (store, _kept) = super::$fresh().await?;
-                        $crate::conformance::$group::$case(store).await?;
-                        Ok(())
+                    async fn $case() -> $crate::Result<()> {
+                        let (store, _kept) = super::$fresh().await;
+                        $crate::conformance::$group::$case(store).await
                     }
                 )+
             }

@@ -124,7 +124,10 @@ pub fn known<K: Key, A>(assets: &ByKey<K, A>, key: K) -> Option<&A> {
 
 /// The assets with these keys, as far as they are in the channel.
 pub fn found<K: Key, A: Clone>(assets: &ByKey<K, A>, keys: &[K]) -> Vec<A> {
-    keys.iter().filter_map(|key| known(assets, *key)).cloned().collect()
+    keys.iter()
+        .filter_map(|key| known(assets, *key))
+        .cloned()
+        .collect()
 }
 
 /// Walks through a list in pages of this size, each after the last item of the one before.

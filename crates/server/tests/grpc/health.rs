@@ -44,6 +44,5 @@ async fn watch_tells_the_status_and_its_change_and_never_ends_with_ok() {
     assert_eq!(next(&mut known).await, ServingStatus::NotServing);
     assert_eq!(known.message().await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(unknown.message().await.unwrap_err().code(), Code::Unavailable);
-    drop(health);
     ended.await.unwrap().unwrap();
 }

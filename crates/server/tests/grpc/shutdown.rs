@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use asset::ChannelName;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use persistence::Store;
-use tonic::Code;
+use proto::info_service_client::InfoServiceClient;
+use proto::organization_service_client::OrganizationServiceClient;
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
 
-use crate::running_server::RunningServer;
+use crate::running_server::{RunningServer, by_a};
 use crate::subscription::subscribe;
 
 #[tokio::test]
@@ -21,7 +26,6 @@ async fn streams_end_as_unavailable_and_the_server_ends() {
     assert_eq!(waiting.message().await.unwrap_err().code(), Code::Unavailable);
     unread.message().await.unwrap().unwrap();
     assert_eq!(unread.message().await.unwrap_err().code(), Code::Unavailable);
-    drop((waiting, unread));
     ended.await.unwrap().unwrap();
     tokio::net::TcpStream::connect(address).await.unwrap_err();
 }
@@ -30,41 +34,42 @@ async fn streams_end_as_unavailable_and_the_server_ends() {
 async fn a_running_call_finishes() {
     let server = RunningServer::start().await;
     let mut stream = subscribe(&server, "OrgB", "north", "").await.unwrap();
-    // While the test holds the channel, no write of it can be decided.
     let held = server.store.begin(&ChannelName::new("north")).await.unwrap();
-    let connection = server.connect();
-    let mut call = tokio::spawn(async move {
-        let mut client = proto::organization_service_client::OrganizationServiceClient::new(connection);
-        let message = proto::RegisterOrganizationParam::default();
-        client
-            .register_organization(crate::running_server::by_a(message))
-            .await
-    });
-    // The call is at the server once it is slower than a call that needs no lock, sent after it.
-    let early = tokio::time::timeout(Duration::from_millis(300), &mut call).await;
-    assert!(early.is_err(), "the call did not wait: {early:?}");
+    let call = call_that_waits(server.connect()).await;
     let ended = server.stop();
     assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
     drop(held);
-    call.await.unwrap().unwrap();
+    call.await.unwrap();
     ended.await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn a_call_that_does_not_finish_is_cut_off() {
-    let server =
-        RunningServer::start_with(|options| options.shutdown_timeout = Duration::from_millis(50)).await;
+    let at_once = Duration::from_millis(1);
+    let server = RunningServer::start_with(|options| options.shutdown_timeout = at_once).await;
     let _held = server.store.begin(&ChannelName::new("north")).await.unwrap();
-    let connection = server.connect();
-    let mut call = tokio::spawn(async move {
-        let mut client = proto::organization_service_client::OrganizationServiceClient::new(connection);
-        let message = proto::RegisterOrganizationParam::default();
-        client
-            .register_organization(crate::running_server::by_a(message))
-            .await
-    });
-    let early = tokio::time::timeout(Duration::from_millis(300), &mut call).await;
-    assert!(early.is_err(), "the call did not wait: {early:?}");
+    let call = call_that_waits(server.connect()).await;
     server.stop().await.unwrap().unwrap();
-    call.abort();
+    assert!(call.now_or_never().is_none());
+}
+
+/// A call that has reached the server and cannot be decided while the test holds the channel in the store.
+async fn call_that_waits(
+    connection: Channel,
+) -> BoxFuture<'static, Result<Response<proto::Organization>, Status>> {
+    let mut version = InfoServiceClient::new(connection.clone());
+    let mut ask = async || {
+        version
+            .query_version(by_a(proto::QueryVersionParam {}))
+            .await
+            .unwrap()
+    };
+    ask().await; // from now on there is a connection
+    let mut client = OrganizationServiceClient::new(connection);
+    let register = by_a(proto::RegisterOrganizationParam::default());
+    let mut call = async move { client.register_organization(register).await }.boxed();
+    assert!((&mut call).now_or_never().is_none());
+    ask().await; // calls of one connection arrive in their order, so the one before is there as well
+    assert!((&mut call).now_or_never().is_none());
+    call
 }

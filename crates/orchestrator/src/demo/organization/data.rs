@@ -11,18 +11,32 @@ impl Organization {
     /// Registers the data, for the owner of the plan to use: the channel has to know that organization by then (core/PERM-3).
     pub(super) async fn offer_data(&self) -> anyhow::Result<()> {
         self.client.call(self.data_manager()?).await?;
-        self.client.call(RegisterDataSamplesParam { samples: self.data_samples()? }).await?;
+        self.client
+            .call(RegisterDataSamplesParam {
+                samples: self.data_samples()?,
+            })
+            .await?;
         Ok(())
     }
 
     fn data_manager(&self) -> anyhow::Result<NewDataManager> {
-        let plan_owner = NewPermissions { public: false, authorized_ids: vec![self.plan.owner()] };
+        let plan_owner = NewPermissions {
+            public: false,
+            authorized_ids: vec![self.plan.owner()],
+        };
         let description = format!("What {} measured.\n", self.id);
         Ok(NewDataManager {
             key: self.plan.data_manager_key(self.index),
             name: format!("measurements of {}", self.id),
-            description: Some(self.storage.write(&self.id, "data_manager/description.md", &description)?),
-            opener: Some(self.storage.write(&self.id, "data_manager/opener.txt", &"comma-separated values\n")?),
+            description: Some(
+                self.storage
+                    .write(&self.id, "data_manager/description.md", &description)?,
+            ),
+            opener: Some(self.storage.write(
+                &self.id,
+                "data_manager/opener.txt",
+                &"comma-separated values\n",
+            )?),
             new_permissions: Some(plan_owner.clone()),
             logs_permission: Some(plan_owner),
             ..NewDataManager::default()
@@ -33,11 +47,16 @@ impl Organization {
         let data = OrganizationData::synthesize(self.plan.seed, self.index);
         let data_samples = data.training.iter().chain([&data.held_out]);
         let keys = self.plan.data_sample_keys(self.index);
-        keys.into_iter().zip(data_samples).map(|(key, data_sample)| self.data_sample(key, data_sample)).collect()
+        keys.into_iter()
+            .zip(data_samples)
+            .map(|(key, data_sample)| self.data_sample(key, data_sample))
+            .collect()
     }
 
     fn data_sample(&self, key: String, data_sample: &DataSample) -> anyhow::Result<NewDataSample> {
-        let written = self.storage.write(&self.id, &data_sample_file(&key), data_sample)?;
+        let written = self
+            .storage
+            .write(&self.id, &data_sample_file(&key), data_sample)?;
         Ok(NewDataSample {
             key,
             data_manager_keys: vec![self.plan.data_manager_key(self.index)],

@@ -27,15 +27,28 @@ enum Output {
 impl Organization {
     /// Executes a task and registers what it makes, or that it failed.
     pub(super) async fn execute(&self, task: ComputeTask) -> anyhow::Result<()> {
-        let assets = self.client.call(GetTaskInputAssetsParam { compute_task_key: task.key.clone() }).await?.assets;
-        let function = self.client.call(GetFunctionParam { key: task.function_key }).await?;
-        self.apply_to_task(&task.key, ComputeTaskAction::TaskActionExecuting).await?;
+        let assets = self
+            .client
+            .call(GetTaskInputAssetsParam {
+                compute_task_key: task.key.clone(),
+            })
+            .await?
+            .assets;
+        let function = self
+            .client
+            .call(GetFunctionParam {
+                key: task.function_key,
+            })
+            .await?;
+        self.apply_to_task(&task.key, ComputeTaskAction::TaskActionExecuting)
+            .await?;
         let (organization, key) = (self.clone(), task.key.clone());
         let work = tokio::task::spawn_blocking(move || organization.work(&key, function.image, assets));
         match work.await.context("a task broke down")? {
             Ok(output) => {
                 self.register(output).await?;
-                self.apply_to_task(&task.key, ComputeTaskAction::TaskActionDone).await
+                self.apply_to_task(&task.key, ComputeTaskAction::TaskActionDone)
+                    .await
             }
             Err(error) => {
                 let failed = (FailedAssetKind::FailedAssetComputeTask, task.key);
@@ -70,7 +83,9 @@ impl Organization {
             match asset.asset.context("an input without asset")? {
                 Asset::DataManager(_) => {} // all openers do the same, and it is built in
                 Asset::DataSample(data_sample) => {
-                    materials.data_samples.push(self.storage.read(&self.own_file(data_sample))?);
+                    materials
+                        .data_samples
+                        .push(self.storage.read(&self.own_file(data_sample))?);
                 }
                 Asset::Model(model) => {
                     let file = model.address.context("a model without address")?;
@@ -83,13 +98,18 @@ impl Organization {
 
     fn own_file(&self, data_sample: DataSample) -> Addressable {
         let storage_address = address(&self.id, &data_sample_file(&data_sample.key));
-        Addressable { checksum: data_sample.checksum, storage_address }
+        Addressable {
+            checksum: data_sample.checksum,
+            storage_address,
+        }
     }
 
     /// Writes a model, for others to find by the address that is registered.
     fn new_model(&self, task_key: &str, model: &Model) -> anyhow::Result<NewModel> {
         let key = plan::key(&format!("model/{task_key}"));
-        let file = self.storage.write(&self.id, &format!("models/{key}.csv"), model)?;
+        let file = self
+            .storage
+            .write(&self.id, &format!("models/{key}.csv"), model)?;
         Ok(NewModel {
             key,
             compute_task_key: task_key.to_owned(),
@@ -101,7 +121,9 @@ impl Organization {
     async fn register(&self, output: Output) -> anyhow::Result<()> {
         match output {
             Output::Model(model) => {
-                self.client.call(RegisterModelsParam { models: vec![model] }).await?;
+                self.client
+                    .call(RegisterModelsParam { models: vec![model] })
+                    .await?;
             }
             Output::Performance(performance) => {
                 self.client.call(performance).await?;

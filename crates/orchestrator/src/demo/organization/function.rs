@@ -5,8 +5,8 @@
 
 use anyhow::Context;
 use proto::{
-    Addressable, ApplyFunctionActionParam, ErrorType, FailedAssetKind, Function, FunctionAction, FunctionStatus,
-    UpdateFunctionParam,
+    Addressable, ApplyFunctionActionParam, ErrorType, FailedAssetKind, Function, FunctionAction,
+    FunctionStatus, UpdateFunctionParam,
 };
 
 use super::Organization;
@@ -15,9 +15,15 @@ use crate::demo::operation::Operation;
 impl Organization {
     /// Takes the build of a function one step further. Each step raises the event that asks for the next one.
     pub(super) async fn advance_build(&self, function: Function) -> anyhow::Result<()> {
-        let has_image = function.image.as_ref().is_some_and(|image| !image.checksum.is_empty());
+        let has_image = function
+            .image
+            .as_ref()
+            .is_some_and(|image| !image.checksum.is_empty());
         match function.status() {
-            FunctionStatus::Waiting => self.apply_to_function(function.key, FunctionAction::Building).await,
+            FunctionStatus::Waiting => {
+                self.apply_to_function(function.key, FunctionAction::Building)
+                    .await
+            }
             FunctionStatus::Building if !has_image => self.build(function).await,
             FunctionStatus::Building => self.apply_to_function(function.key, FunctionAction::Ready).await,
             FunctionStatus::Unknown
@@ -31,7 +37,13 @@ impl Organization {
         match self.make_image(&function) {
             Ok(image) => {
                 let Function { key, name, .. } = function;
-                self.client.call(UpdateFunctionParam { key, name, image: Some(image) }).await?;
+                self.client
+                    .call(UpdateFunctionParam {
+                        key,
+                        name,
+                        image: Some(image),
+                    })
+                    .await?;
                 Ok(())
             }
             Err(error) => {
@@ -44,11 +56,17 @@ impl Organization {
     fn make_image(&self, function: &Function) -> anyhow::Result<Addressable> {
         let archive = function.archive.as_ref().context("the function has no archive")?;
         let operation: Operation = self.storage.read(archive)?;
-        self.storage.write(&self.id, &format!("images/{}.txt", operation.name()), &operation)
+        self.storage
+            .write(&self.id, &format!("images/{}.txt", operation.name()), &operation)
     }
 
     async fn apply_to_function(&self, function_key: String, action: FunctionAction) -> anyhow::Result<()> {
-        self.client.call(ApplyFunctionActionParam { function_key, action: action.into() }).await?;
+        self.client
+            .call(ApplyFunctionActionParam {
+                function_key,
+                action: action.into(),
+            })
+            .await?;
         Ok(())
     }
 }

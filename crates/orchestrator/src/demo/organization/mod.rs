@@ -13,7 +13,8 @@ use anyhow::Context;
 use client::Client;
 use proto::event::Asset;
 use proto::{
-    ComputeTask, ComputeTaskStatus, ErrorType, Event, FailedAssetKind, NewFailureReport, RegisterOrganizationParam,
+    ComputeTask, ComputeTaskStatus, ErrorType, Event, FailedAssetKind, NewFailureReport,
+    RegisterOrganizationParam,
 };
 
 use super::plan::{self, Plan};
@@ -32,7 +33,13 @@ pub(super) struct Organization {
 impl Organization {
     /// The organization of this index, counted from 0.
     pub(super) fn new(index: usize, plan: Plan, client: Client, storage: Storage) -> Self {
-        Self { id: plan::organization_id(index), index, plan, client, storage }
+        Self {
+            id: plan::organization_id(index),
+            index,
+            plan,
+            client,
+            storage,
+        }
     }
 
     /// Joins the channel, then does what events ask for.
@@ -42,16 +49,27 @@ impl Organization {
     /// The server refuses something or is gone. A task that cannot be executed or a function that cannot be built is no error here: it
     /// is reported to the channel.
     pub(super) async fn run(self) -> anyhow::Result<Infallible> {
-        self.join().await.with_context(|| format!("{} cannot join the channel", self.id))?;
+        self.join()
+            .await
+            .with_context(|| format!("{} cannot join the channel", self.id))?;
         let mut events = self.client.events("");
         loop {
-            let event = events.next().await.with_context(|| format!("{} gets no events", self.id))?;
-            self.react(event).await.with_context(|| format!("{} cannot go on", self.id))?;
+            let event = events
+                .next()
+                .await
+                .with_context(|| format!("{} gets no events", self.id))?;
+            self.react(event)
+                .await
+                .with_context(|| format!("{} cannot go on", self.id))?;
         }
     }
 
     async fn join(&self) -> anyhow::Result<()> {
-        self.client.call(RegisterOrganizationParam { address: address(&self.id, "") }).await?;
+        self.client
+            .call(RegisterOrganizationParam {
+                address: address(&self.id, ""),
+            })
+            .await?;
         Ok(())
     }
 
@@ -60,7 +78,9 @@ impl Organization {
             Some(Asset::Organization(organization)) if organization.id == self.plan.owner() => {
                 self.offer_data().await
             }
-            Some(Asset::Function(function)) if function.owner == self.id => self.advance_build(function).await,
+            Some(Asset::Function(function)) if function.owner == self.id => {
+                self.advance_build(function).await
+            }
             Some(Asset::ComputeTask(task)) if self.may_start(&task) => self.execute(task).await,
             _ => Ok(()),
         }
@@ -77,7 +97,11 @@ impl Organization {
         error_type: ErrorType,
         error: anyhow::Error,
     ) -> anyhow::Result<()> {
-        let logs = self.storage.write(&self.id, &format!("logs/{asset_key}.txt"), &format!("{error:#}\n"))?;
+        let logs = self.storage.write(
+            &self.id,
+            &format!("logs/{asset_key}.txt"),
+            &format!("{error:#}\n"),
+        )?;
         let report = NewFailureReport {
             asset_key,
             error_type: error_type.into(),
