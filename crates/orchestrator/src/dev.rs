@@ -25,7 +25,12 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8484")]
     http: SocketAddr,
     /// The folder to keep everything in.
-    #[arg(long, value_name = "DIR", default_value = "orchestrator-data", conflicts_with = "memory")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "orchestrator-data",
+        conflicts_with = "memory"
+    )]
     data: PathBuf,
     /// Keep nothing.
     #[arg(long)]
@@ -58,7 +63,9 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let directory = (!dev.memory).then_some(dev.data.as_path());
     let hint = usage(&channels);
     let mut server = Standalone::start(directory, Membership::new(channels), dev.listen).await?;
-    let http = server::admin::listen(dev.http).await.with_context(|| format!("cannot listen on {}", dev.http))?;
+    let http = server::admin::listen(dev.http)
+        .await
+        .with_context(|| format!("cannot listen on {}", dev.http))?;
     greet(&dev, server.address, hint)?;
     tokio::select! {
         () = stop::requested() => server.stop().await,
@@ -69,30 +76,50 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
 
 /// `mychannel` with so many organizations.
 pub(crate) fn default_channels(organizations: usize) -> BTreeMap<String, BTreeSet<String>> {
-    let members = (1..=organizations).map(|number| format!("MyOrg{number}MSP")).collect();
+    let members = (1..=organizations)
+        .map(|number| format!("MyOrg{number}MSP"))
+        .collect();
     BTreeMap::from([(CHANNEL.to_owned(), members)])
 }
 
 /// Somebody who may call, and where.
 fn usage(channels: &BTreeMap<String, BTreeSet<String>>) -> Option<(String, String)> {
-    let mut members = channels.iter().flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
-    members.next().map(|(channel, member)| (channel.clone(), member.clone()))
+    let mut members = channels
+        .iter()
+        .flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
+    members
+        .next()
+        .map(|(channel, member)| (channel.clone(), member.clone()))
 }
 
 fn greet(dev: &Dev, address: SocketAddr, member: Option<(String, String)>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "orchestrator {} listens on {address} (gRPC) and {} (HTTP)", env!("CARGO_PKG_VERSION"), dev.http)?;
+    writeln!(
+        out,
+        "orchestrator {} listens on {address} (gRPC) and {} (HTTP)",
+        env!("CARGO_PKG_VERSION"),
+        dev.http
+    )?;
     match dev.memory {
         true => writeln!(out, "nothing is kept: --memory")?,
         false => writeln!(out, "everything is kept in {}", dev.data.display())?,
     }
     if let Some((channel, member)) = member {
         writeln!(out, "\nregister an organization, for example with grpcurl:\n")?;
-        writeln!(out, "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' \\")?;
+        writeln!(
+            out,
+            "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' \\"
+        )?;
         writeln!(out, "    -d '{{\"address\": \"http://backend.example\"}}' \\")?;
-        writeln!(out, "    {address} orchestrator.OrganizationService/RegisterOrganization\n")?;
+        writeln!(
+            out,
+            "    {address} orchestrator.OrganizationService/RegisterOrganization\n"
+        )?;
         writeln!(out, "list the services (reflection needs the headers, too):\n")?;
-        writeln!(out, "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n")?;
+        writeln!(
+            out,
+            "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n"
+        )?;
     }
     writeln!(out, "Ctrl-C stops it.")?;
     Ok(out.flush()?)

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
     };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return telemetry::failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+        Err(error) => {
+            return telemetry::failed(&anyhow::Error::new(error).context("cannot start the runtime"));
+        }
     };
     runtime.block_on(run(command))
 }

@@ -24,22 +24,37 @@ pub(crate) async fn run() -> anyhow::Result<()> {
             for notice in problems.notices() {
                 tracing::error!("{notice}");
             }
-            bail!("the server cannot start: {} settings are missing or wrong", problems.notices().len());
+            bail!(
+                "the server cannot start: {} settings are missing or wrong",
+                problems.notices().len()
+            );
         }
     };
     telemetry::for_programs(Some(configuration.log.level));
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    ensure!(configuration.grpc.tls.is_none(), "TLS is not available in this version: ORCHESTRATOR_TLS_ENABLED must be false");
+    ensure!(
+        configuration.grpc.tls.is_none(),
+        "TLS is not available in this version: ORCHESTRATOR_TLS_ENABLED must be false"
+    );
     let channels = Channels::load(&configuration.channel_file)?;
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;
-    let listener = TcpListener::bind(grpc).await.with_context(|| format!("cannot listen on {grpc}"))?;
-    let address = listener.local_addr().context("cannot tell where the server listens")?;
+    let listener = TcpListener::bind(grpc)
+        .await
+        .with_context(|| format!("cannot listen on {grpc}"))?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell where the server listens")?;
     let http = configuration.http.listen;
-    let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
-    let server = Server::new(start_service(store, &configuration), server_options(channels, &configuration));
+    let http = server::admin::listen(http)
+        .await
+        .with_context(|| format!("cannot listen on {http}"))?;
+    let server = Server::new(
+        start_service(store, &configuration),
+        server_options(channels, &configuration),
+    );
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
@@ -51,7 +66,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 /// healthy without a schema, since the chart migrates after the server is up (core/HLT-4, core/OPS-5).
 async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres> {
     let url = configuration.database_url.reveal();
-    let store = Postgres::connect(url, PostgresOptions::default()).await.context("cannot use the database")?;
+    let store = Postgres::connect(url, PostgresOptions::default())
+        .await
+        .context("cannot use the database")?;
     if configuration.migrate_on_start {
         match store.migrate().await {
             Ok(()) => tracing::info!("the database has the newest schema"),
@@ -70,8 +87,9 @@ fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service
 
 fn server_options(channels: Channels, configuration: &ServeConfiguration) -> ServerOptions {
     let mut options = ServerOptions::new(Membership::new(channels.members));
-    options.policy =
-        Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
+    options.policy = Policy {
+        refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers,
+    };
     options.message_bytes_max = configuration.grpc.message_size_bytes_max;
     version().clone_into(&mut options.version);
     options

@@ -37,22 +37,34 @@ impl Standalone {
     ) -> anyhow::Result<Self> {
         let store: Arc<dyn Store> = match directory {
             Some(directory) => Arc::new(
-                Embedded::open(directory).with_context(|| format!("cannot open the store in {}", directory.display()))?,
+                Embedded::open(directory)
+                    .with_context(|| format!("cannot open the store in {}", directory.display()))?,
             ),
             None => Arc::new(Embedded::in_memory().context("cannot make a store in memory")?),
         };
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener.local_addr().context("cannot tell where the server listens")?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener
+            .local_addr()
+            .context("cannot tell where the server listens")?;
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
         let mut options = ServerOptions::new(membership);
-        options.policy = Policy { refuse_assets_that_stop_consumers: true };
+        options.policy = Policy {
+            refuse_assets_that_stop_consumers: true,
+        };
         env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(Server::new(service.clone(), options).serve(listener, async {
             // A dropped handle stops the server as well.
             let _stop_or_dropped = stopped.await;
         }));
-        Ok(Self { address, service, stop, server })
+        Ok(Self {
+            address,
+            service,
+            stop,
+            server,
+        })
     }
 
     /// Waits until the server has ended by itself, which it only does for a reason.
@@ -60,7 +72,10 @@ impl Standalone {
     /// # Errors
     /// That reason.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
-        (&mut self.server).await.context("the server broke down")?.context("the server ended")
+        (&mut self.server)
+            .await
+            .context("the server broke down")?
+            .context("the server ended")
     }
 
     /// Stops the server: calls under way end, subscriptions are told to come back later, and the store is let go.
@@ -72,6 +87,8 @@ impl Standalone {
         let _ended = self.stop.send(());
         let served = self.server.await;
         self.service.stop().await;
-        served.context("the server broke down")?.context("the server ended")
+        served
+            .context("the server broke down")?
+            .context("the server ended")
     }
 }

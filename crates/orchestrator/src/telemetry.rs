@@ -6,17 +6,19 @@ use std::process::ExitCode;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::EnvFilter;
 
 use crate::configuration::environment::LogLevel;
 
 /// Readable lines, quiet unless `LOG_LEVEL` asks for more.
 pub(crate) fn for_people() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var("LOG_LEVEL");
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .with_env_var("LOG_LEVEL");
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
         .with_ansi(std::io::stderr().is_terminal())
@@ -35,7 +37,10 @@ pub(crate) fn for_programs(level: Option<LogLevel>) {
         Some(LogLevel::Error | LogLevel::Fatal) => LevelFilter::ERROR,
         Some(LogLevel::Disabled) => LevelFilter::OFF,
     };
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).event_format(JsonLines);
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .event_format(JsonLines);
     let _initialised_before = lines.try_init();
 }
 
@@ -53,11 +58,22 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = serde_json::Map::new();
         line.insert("level".to_owned(), level_name(*event.metadata().level()).into());
         let now = jiff::Timestamp::now();
-        line.insert("time".to_owned(), jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string().into());
+        line.insert(
+            "time".to_owned(),
+            jiff::Timestamp::from_second(now.as_second())
+                .unwrap_or(now)
+                .to_string()
+                .into(),
+        );
         event.record(&mut JsonFields(&mut line));
         writeln!(writer, "{}", serde_json::Value::Object(line))
     }
@@ -77,7 +93,8 @@ struct JsonFields<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
 
 impl Visit for JsonFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        self.0
+            .insert(field.name().to_owned(), format!("{value:?}").into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

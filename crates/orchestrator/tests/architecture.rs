@@ -15,45 +15,95 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("service", &["asset", "persistence"]),
     ("server", &["asset", "persistence", "proto", "service"]),
     ("client", &["proto"]),
-    ("orchestrator", &["asset", "client", "embedded", "persistence", "postgres", "proto", "server", "service"]),
+    (
+        "orchestrator",
+        &[
+            "asset",
+            "client",
+            "embedded",
+            "persistence",
+            "postgres",
+            "proto",
+            "server",
+            "service",
+        ],
+    ),
 ];
 
 /// What a room must not know, beyond our own crates.
 const ABSENCES: [(&str, &[&str]); 4] = [
-    ("asset", &["tokio", "futures", "async-trait", "prost", "tonic", "tokio-postgres", "rusqlite", "rand", "tracing"]),
+    (
+        "asset",
+        &[
+            "tokio",
+            "futures",
+            "async-trait",
+            "prost",
+            "tonic",
+            "tokio-postgres",
+            "rusqlite",
+            "rand",
+            "tracing",
+        ],
+    ),
     ("persistence", &["tokio-postgres", "rusqlite", "prost", "tonic"]),
-    ("service", &["tokio-postgres", "rusqlite", "prost", "tonic", "http"]),
+    (
+        "service",
+        &["tokio-postgres", "rusqlite", "prost", "tonic", "http"],
+    ),
     ("server", &["tokio-postgres", "deadpool-postgres", "rusqlite"]),
 ];
 
 fn packages() -> BTreeMap<String, Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
-        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone())).collect()
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone()))
+        .collect()
 }
 
 /// What a crate depends on to be built; its tests may use real parts of every floor below.
 fn dependencies(package: &Value) -> BTreeSet<String> {
     let all = package["dependencies"].as_array().unwrap().iter();
     let to_build = all.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
-    to_build.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
+    to_build
+        .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn crates_know_only_whom_the_map_allows() {
     let packages = packages();
     let names: BTreeSet<&str> = packages.keys().map(String::as_str).collect();
-    assert_eq!(names, EDGES.iter().map(|(name, _)| *name).collect(), "the crates on the map");
+    assert_eq!(
+        names,
+        EDGES.iter().map(|(name, _)| *name).collect(),
+        "the crates on the map"
+    );
     for (name, allowed) in EDGES {
-        let ours: BTreeSet<String> =
-            dependencies(&packages[name]).into_iter().filter(|found| names.contains(found.as_str())).collect();
+        let ours: BTreeSet<String> = dependencies(&packages[name])
+            .into_iter()
+            .filter(|found| names.contains(found.as_str()))
+            .collect();
         let allowed: BTreeSet<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
         let forbidden: Vec<_> = ours.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "{name} must not depend on {forbidden:?}");

@@ -32,7 +32,10 @@ fn channel_file(folder: &tempfile::TempDir) -> std::path::PathBuf {
 
 #[test]
 fn serve_names_every_missing_or_malformed_setting_at_once() {
-    let settings = [("ORCHESTRATOR_TLS_ENABLED", "yes"), ("ORCHESTRATOR_TX_RETRY_BUDGET", "90")];
+    let settings = [
+        ("ORCHESTRATOR_TLS_ENABLED", "yes"),
+        ("ORCHESTRATOR_TX_RETRY_BUDGET", "90"),
+    ];
     let output = orchestrator(&["serve"], &settings).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{log}");
@@ -56,9 +59,15 @@ fn nothing_to_do_prints_help() {
 
 #[test]
 fn dev_does_not_listen_beyond_loopback_by_itself() {
-    let output = orchestrator(&["dev", "--memory", "--listen", "0.0.0.0:0"], &[]).output().unwrap();
+    let output = orchestrator(&["dev", "--memory", "--listen", "0.0.0.0:0"], &[])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("--insecure-listen-beyond-loopback"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("--insecure-listen-beyond-loopback")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,11 +110,22 @@ async fn serve_is_healthy_without_a_schema_and_migrate_brings_it() {
     let server = Process::serve(&environment);
     let caller = server.caller("MyOrg1MSP").await;
     let refused = caller.register_organization().await.unwrap_err();
-    assert!(matches!(refused.code(), tonic::Code::Internal | tonic::Code::Unavailable), "{refused:?}");
-    assert!(!refused.message().contains("relation"), "no text of the database: {refused:?}");
-    let migrations: Vec<_> = (0..3).map(|_| orchestrator(&["migrate"], &environment).spawn().unwrap()).collect();
+    assert!(
+        matches!(refused.code(), tonic::Code::Internal | tonic::Code::Unavailable),
+        "{refused:?}"
+    );
+    assert!(
+        !refused.message().contains("relation"),
+        "no text of the database: {refused:?}"
+    );
+    let migrations: Vec<_> = (0..3)
+        .map(|_| orchestrator(&["migrate"], &environment).spawn().unwrap())
+        .collect();
     for mut migration in migrations {
-        assert!(migration.wait().unwrap().success(), "safe at the same time as another");
+        assert!(
+            migration.wait().unwrap().success(),
+            "safe at the same time as another"
+        );
     }
     caller.register_organization().await.unwrap();
 }
@@ -142,18 +162,32 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     let server = Process::dev(folder.path());
     let caller = server.caller("MyOrg1MSP").await;
     for key in &acknowledged {
-        caller.plans().get_plan(proto::GetComputePlanParam { key: key.clone() }).await.expect("an acknowledged plan");
+        caller
+            .plans()
+            .get_plan(proto::GetComputePlanParam { key: key.clone() })
+            .await
+            .expect("an acknowledged plan");
     }
     caller.register_plan(u32::MAX).await.unwrap();
     let mut whole = caller.subscribe("").await;
     let mut story = Vec::new();
-    while story.last().is_none_or(|event: &proto::Event| event.asset_key != key(u32::MAX)) {
+    while story
+        .last()
+        .is_none_or(|event: &proto::Event| event.asset_key != key(u32::MAX))
+    {
         story.push(whole.next().await.unwrap());
     }
     let told: BTreeSet<&str> = story.iter().map(|event| event.asset_key.as_str()).collect();
-    assert!(acknowledged.iter().all(|key| told.contains(key.as_str())), "each acknowledged plan has its event");
+    assert!(
+        acknowledged.iter().all(|key| told.contains(key.as_str())),
+        "each acknowledged plan has its event"
+    );
     let mut resumed = caller.subscribe(&last_seen.id).await;
-    assert_eq!(resumed.read(story.len() - 60).await, story[60..], "a stream goes on after the last event id");
+    assert_eq!(
+        resumed.read(story.len() - 60).await,
+        story[60..],
+        "a stream goes on after the last event id"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,10 +214,29 @@ async fn requests_that_ended_the_predecessor_are_answered() {
     caller.register_organization().await.unwrap();
     caller.register_plan(1).await.unwrap();
     let unknown = proto::IsPlanRunningParam { key: key(99) };
-    assert_eq!(caller.plans().is_plan_running(unknown).await.unwrap_err().code(), tonic::Code::NotFound);
-    let huge = proto::QueryPlansParam { page_size: u32::MAX, ..Default::default() };
-    assert_eq!(caller.plans().query_plans(huge).await.unwrap().into_inner().plans.len(), 1);
+    assert_eq!(
+        caller.plans().is_plan_running(unknown).await.unwrap_err().code(),
+        tonic::Code::NotFound
+    );
+    let huge = proto::QueryPlansParam {
+        page_size: u32::MAX,
+        ..Default::default()
+    };
+    assert_eq!(
+        caller
+            .plans()
+            .query_plans(huge)
+            .await
+            .unwrap()
+            .into_inner()
+            .plans
+            .len(),
+        1
+    );
     let none = proto::RegisterModelsParam { models: Vec::new() };
-    assert_eq!(caller.models().register_models(none).await.unwrap_err().code(), tonic::Code::FailedPrecondition);
+    assert_eq!(
+        caller.models().register_models(none).await.unwrap_err().code(),
+        tonic::Code::FailedPrecondition
+    );
     caller.register_plan(2).await.unwrap();
 }

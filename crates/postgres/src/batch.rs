@@ -14,8 +14,8 @@ use crate::row::Columns;
 use crate::statement::Statement;
 use crate::transaction::Transaction;
 use crate::{
-    address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function, model,
-    organization, output_asset, performance,
+    address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function,
+    model, organization, output_asset, performance,
 };
 
 /// The batch of a channel.
@@ -33,7 +33,11 @@ impl PostgresBatch {
             Some(head) => head,
             None => create(&mut transaction, channel).await?,
         };
-        Ok(Self { transaction, channel: channel.clone(), head })
+        Ok(Self {
+            transaction,
+            channel: channel.clone(),
+            head,
+        })
     }
 }
 
@@ -63,7 +67,8 @@ async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<
 async fn lock(transaction: &mut Transaction, statements: &[Statement<'_>]) -> Result<Option<Head>> {
     let answers = transaction.run(statements).await?;
     let row = answers.last().and_then(|rows| rows.first());
-    row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
+    row.map(|row| channel::read(&Columns::of(channel::TABLE, row)))
+        .transpose()
 }
 
 /// One statement for each table and kind of write; none for what does not occur.
@@ -96,7 +101,11 @@ fn statements<'a>(
         some(events).map(|events| event::append(channel, events)),
         Some(channel::advance(channel, head)),
     ];
-    statements.extend(compute_task::update(&writes.updated_compute_tasks).into_iter().map(Some));
+    statements.extend(
+        compute_task::update(&writes.updated_compute_tasks)
+            .into_iter()
+            .map(Some),
+    );
     statements.into_iter().flatten().collect()
 }
 

@@ -20,7 +20,8 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "compute_task";
 
-const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
+const COLUMNS: &str =
+    "key, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
             logs_permission, creation_date";
 
 /// Compute tasks by key.
@@ -36,8 +37,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
         .with(channel.as_str())
         .with_keys(keys)
     };
-    (!keys.is_empty())
-        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.compute_tasks, read)))
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            put_by_key(row, &mut facts.compute_tasks, read)
+        })
+    })
 }
 
 /// Only the statuses of tasks.
@@ -81,8 +85,14 @@ pub(crate) fn load_children<'a>(channel: &'a ChannelName, needs: &'a Needs) -> O
     };
     (!parents.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
-            let Some(child) = put_unless_known(row, facts)? else { return Ok(()) };
-            for parent in child.parents().into_iter().filter(|parent| parents.contains(parent)) {
+            let Some(child) = put_unless_known(row, facts)? else {
+                return Ok(());
+            };
+            for parent in child
+                .parents()
+                .into_iter()
+                .filter(|parent| parents.contains(parent))
+            {
                 facts.children.entry(parent).or_default().push(child.key);
             }
             Ok(())
@@ -106,8 +116,14 @@ pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Op
     };
     (!functions.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
-            let Some(task) = put_unless_known(row, facts)? else { return Ok(()) };
-            facts.unbuilt_tasks.entry(task.function_key).or_default().push(task.key);
+            let Some(task) = put_unless_known(row, facts)? else {
+                return Ok(());
+            };
+            facts
+                .unbuilt_tasks
+                .entry(task.function_key)
+                .or_default()
+                .push(task.key);
             Ok(())
         })
     })
@@ -131,7 +147,11 @@ pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, needs: &'a Needs) -
     (!models.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
             if row.get("here")? {
-                facts.model_users.entry(row.key("asset_key")?).or_default().push(row.key("key")?);
+                facts
+                    .model_users
+                    .entry(row.key("asset_key")?)
+                    .or_default()
+                    .push(row.key("key")?);
                 put_status(row, facts)?;
             }
             Ok(())
@@ -154,7 +174,10 @@ pub(crate) fn load_statuses_in_plans<'a>(channel: &'a ChannelName, needs: &'a Ne
     };
     (!plans.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
-            let statuses = facts.statuses_in_plans.entry(row.key("compute_plan_key")?).or_default();
+            let statuses = facts
+                .statuses_in_plans
+                .entry(row.key("compute_plan_key")?)
+                .or_default();
             statuses.insert(row.number("status", ComputeTaskStatus::from_number)?);
             Ok(())
         })
@@ -210,7 +233,11 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]
 
 /// Which of their parents the new tasks are children of: all of them, each once.
 pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
-    let links = tasks.iter().flat_map(|task| task.parents().into_iter().map(|parent| (parent.uuid(), task.key.uuid())));
+    let links = tasks.iter().flat_map(|task| {
+        task.parents()
+            .into_iter()
+            .map(|parent| (parent.uuid(), task.key.uuid()))
+    });
     let (parents, children): (Vec<Uuid>, Vec<Uuid>) = links.unzip();
     Statement::new(
         "-- compute_task::insert_parents
@@ -223,7 +250,9 @@ pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
 
 /// Which assets the new tasks name as input by their own key, each once.
 pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
-    let named = tasks.iter().flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
+    let named = tasks
+        .iter()
+        .flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
     let (assets, tasks): (Vec<Uuid>, Vec<Uuid>) = named.collect::<BTreeSet<_>>().into_iter().unzip();
     Statement::new(
         "-- compute_task::insert_input_assets
@@ -238,9 +267,13 @@ pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'stat
 pub(crate) fn update(tasks: &[Arc<ComputeTask>]) -> Vec<Statement<'static>> {
     let mut keys: BTreeMap<i16, Vec<Uuid>> = BTreeMap::new();
     for task in tasks {
-        keys.entry(task.status.number()).or_default().push(task.key.uuid());
+        keys.entry(task.status.number())
+            .or_default()
+            .push(task.key.uuid());
     }
-    keys.into_iter().map(|(status, keys)| set_status(status, keys)).collect()
+    keys.into_iter()
+        .map(|(status, keys)| set_status(status, keys))
+        .collect()
 }
 
 /// Gives tasks this status.

@@ -30,8 +30,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
         .with(channel.as_str())
         .with_keys(keys)
     };
-    (!keys.is_empty())
-        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.data_managers, read)))
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            put_by_key(row, &mut facts.data_managers, read)
+        })
+    })
 }
 
 /// Data managers by creation date and key (core/DM-10).

@@ -36,8 +36,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
         .with(channel.as_str())
         .with_keys(keys)
     };
-    (!keys.is_empty())
-        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.data_samples, read)))
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            put_by_key(row, &mut facts.data_samples, read)
+        })
+    })
 }
 
 /// The keys of the samples that managers offer, by creation date and key (core/DST-2).
@@ -57,7 +60,10 @@ pub(crate) fn load_samples_of_managers<'a>(channel: &'a ChannelName, needs: &'a 
     };
     (!managers.is_empty()).then(|| {
         Query::new("data_sample_manager", statement(), |row, facts| {
-            let samples = facts.samples_of_managers.entry(row.key("data_manager_key")?).or_default();
+            let samples = facts
+                .samples_of_managers
+                .entry(row.key("data_manager_key")?)
+                .or_default();
             samples.push(row.key("key")?);
             Ok(())
         })

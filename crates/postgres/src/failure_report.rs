@@ -32,7 +32,9 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
     (!keys.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
             let report = read(row)?;
-            facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
+            facts
+                .failure_reports
+                .insert(report.asset_key, Some(Arc::new(report)));
             Ok(())
         })
     })

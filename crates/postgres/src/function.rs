@@ -14,8 +14,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "function";
 
-const COLUMNS: &str =
-    "key, name, owner, permissions, description, archive, image, inputs, outputs, metadata, status, creation_date";
+const COLUMNS: &str = "key, name, owner, permissions, description, archive, image, inputs, outputs, metadata, status, creation_date";
 
 /// Functions by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
@@ -30,8 +29,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
         .with(channel.as_str())
         .with_keys(keys)
     };
-    (!keys.is_empty())
-        .then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.functions, read)))
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            put_by_key(row, &mut facts.functions, read)
+        })
+    })
 }
 
 /// Functions by creation date and key (compute/FUNC-11).

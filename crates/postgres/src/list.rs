@@ -35,7 +35,11 @@ impl<P: Clone> Cursor<P> {
             Start::After(place) => (Some(place.clone()), 0),
             Start::Offset(count) => (None, bigint(*count)),
         };
-        Self { after, offset, limit: bigint(page.size).saturating_add(1) }
+        Self {
+            after,
+            offset,
+            limit: bigint(page.size).saturating_add(1),
+        }
     }
 }
 
@@ -61,7 +65,10 @@ pub(crate) fn page<A, P>(
     size: usize,
     read: impl Fn(&Columns<'_>) -> Result<(P, A)>,
 ) -> Result<Page<A, P>> {
-    let items = rows.iter().map(|row| read(&Columns::of(table, row))).collect::<Result<Vec<_>>>()?;
+    let items = rows
+        .iter()
+        .map(|row| read(&Columns::of(table, row)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(items, size))
 }
 

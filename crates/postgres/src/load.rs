@@ -10,8 +10,8 @@ use crate::row::Columns;
 use crate::statement::Statement;
 use crate::transaction::Transaction;
 use crate::{
-    address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model, organization,
-    output_asset,
+    address, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model,
+    organization, output_asset,
 };
 
 /// Puts a row that was found into the facts.
@@ -26,7 +26,8 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     /// Puts all rows into the facts, which know about what was needed already.
     pub(crate) fn put(&self, rows: &[Row], facts: &mut Facts) -> Result<()> {
-        rows.iter().try_for_each(|row| (self.put)(&Columns::of(self.table, row), facts))
+        rows.iter()
+            .try_for_each(|row| (self.put)(&Columns::of(self.table, row), facts))
     }
 }
 
@@ -43,7 +44,13 @@ impl<'a> Query<'a> {
         statement: Statement<'a>,
         put: impl Fn(&Columns<'_>, &mut Facts) -> Result<()> + Send + Sync + 'a,
     ) -> Self {
-        Self { statement, found: Found { table, put: Box::new(put) } }
+        Self {
+            statement,
+            found: Found {
+                table,
+                put: Box::new(put),
+            },
+        }
     }
 
     /// What is sent, and what is done with the answer.
@@ -86,5 +93,8 @@ pub(crate) async fn load(
     let (statements, found): (Vec<_>, Vec<_>) = queries(channel, needs).into_iter().map(Query::split).unzip();
     let answers = transaction.run(&statements).await?;
     facts.put_absent(needs);
-    found.iter().zip(&answers).try_for_each(|(found, rows)| found.put(rows, facts))
+    found
+        .iter()
+        .zip(&answers)
+        .try_for_each(|(found, rows)| found.put(rows, facts))
 }

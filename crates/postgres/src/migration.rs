@@ -36,7 +36,10 @@ const VERSION: &str =
 pub(crate) async fn migrate(mut client: Client) -> Result<()> {
     let transaction = client.transaction().await.map_err(|error| error::of(&error))?;
     apply_missing(&transaction).await?;
-    transaction.commit().await.map_err(|error| error::of_commit(&error))
+    transaction
+        .commit()
+        .await
+        .map_err(|error| error::of_commit(&error))
 }
 
 /// Whether the schema is exactly the one that this program works on; not so in an empty database.
@@ -50,21 +53,35 @@ pub(crate) async fn is_current(client: &Client) -> Result<bool> {
 
 async fn apply_missing(transaction: &Transaction<'_>) -> Result<()> {
     run(transaction, PREPARE).await?;
-    let applied = version(&transaction.query_one(VERSION, &[]).await.map_err(|error| error::of(&error))?)?;
+    let applied = version(
+        &transaction
+            .query_one(VERSION, &[])
+            .await
+            .map_err(|error| error::of(&error))?,
+    )?;
     if applied > MIGRATIONS.len() {
         let newest = MIGRATIONS.len();
-        return Err(Error::Failed(format!("the schema is at version {applied}, this program knows {newest} at most")));
+        return Err(Error::Failed(format!(
+            "the schema is at version {applied}, this program knows {newest} at most"
+        )));
     }
     for (version, migration) in (1..).zip(MIGRATIONS).skip(applied) {
         tracing::info!(version, "migrating the database");
         run(transaction, migration).await?;
-        run(transaction, &format!("INSERT INTO orchestrator.orchestrator_schema (version) VALUES ({version})")).await?;
+        run(
+            transaction,
+            &format!("INSERT INTO orchestrator.orchestrator_schema (version) VALUES ({version})"),
+        )
+        .await?;
     }
     Ok(())
 }
 
 async fn run(transaction: &Transaction<'_>, sql: &str) -> Result<()> {
-    transaction.batch_execute(sql).await.map_err(|error| error::of(&error))
+    transaction
+        .batch_execute(sql)
+        .await
+        .map_err(|error| error::of(&error))
 }
 
 fn version(row: &Row) -> Result<usize> {

@@ -28,7 +28,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
         .with(channel.as_str())
         .with_keys(keys)
     };
-    (!keys.is_empty()).then(|| Query::new(TABLE, statement(), |row, facts| put_by_key(row, &mut facts.models, read)))
+    (!keys.is_empty()).then(|| {
+        Query::new(TABLE, statement(), |row, facts| {
+            put_by_key(row, &mut facts.models, read)
+        })
+    })
 }
 
 /// The models that tasks have made, unless something newer is known of one.

@@ -29,7 +29,11 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Que
     (!tasks.is_empty()).then(|| {
         Query::new(TABLE, statement(), |row, facts| {
             let output_asset = read(row)?;
-            facts.output_assets.entry(output_asset.compute_task_key).or_default().push(Arc::new(output_asset));
+            facts
+                .output_assets
+                .entry(output_asset.compute_task_key)
+                .or_default()
+                .push(Arc::new(output_asset));
             Ok(())
         })
     })

@@ -49,7 +49,10 @@ const FILL: &str = "
 
 /// Every look-up that a batch does. What only questions need is planned anew each time, and left out.
 fn needs() -> Needs {
-    let mut needs = Needs { organizations: true, ..Needs::default() };
+    let mut needs = Needs {
+        organizations: true,
+        ..Needs::default()
+    };
     needs.data_managers.insert(nobody());
     needs.data_samples.insert(nobody());
     needs.functions.insert(nobody());
@@ -73,7 +76,12 @@ fn nobody<K: asset::key::Key>() -> K {
 #[tokio::test]
 async fn rows_are_found_by_key() {
     let database = Cluster::shared().await.fresh_database().await;
-    Postgres::connect(database.url(), PostgresOptions::default()).await.unwrap().migrate().await.unwrap();
+    Postgres::connect(database.url(), PostgresOptions::default())
+        .await
+        .unwrap()
+        .migrate()
+        .await
+        .unwrap();
     let (config, tls) = connection_string::parse(database.url(), |_| None).unwrap();
     for content in ["", FILL] {
         let config = with_settings(&config, WRITER_SETTINGS);
@@ -87,7 +95,10 @@ async fn rows_are_found_by_key() {
 async fn check_all(client: &Client) {
     let channel = ChannelName::new("channel");
     let (needs, head) = (needs(), Head::default());
-    let loads = queries(&channel, &needs).into_iter().map(Query::split).map(|(statement, _)| statement);
+    let loads = queries(&channel, &needs)
+        .into_iter()
+        .map(Query::split)
+        .map(|(statement, _)| statement);
     let writes = [
         channel::lock(&channel),
         channel::advance(&channel, &head),
@@ -106,15 +117,32 @@ async fn check_all(client: &Client) {
 /// Each scan of an index has a condition, and unless there is but one row for each channel or organization, on more than the channel.
 async fn check(client: &Client, number: usize, statement: &Statement<'_>) {
     let sql = statement.sql();
-    let parameters = (1..=20).filter(|number| sql.contains(&format!("${number}"))).count();
-    client.batch_execute(&format!("PREPARE statement_{number} AS {sql}")).await.unwrap();
-    let explain = format!("EXPLAIN EXECUTE statement_{number} ({})", vec!["NULL"; parameters].join(", "));
+    let parameters = (1..=20)
+        .filter(|number| sql.contains(&format!("${number}")))
+        .count();
+    client
+        .batch_execute(&format!("PREPARE statement_{number} AS {sql}"))
+        .await
+        .unwrap();
+    let explain = format!(
+        "EXPLAIN EXECUTE statement_{number} ({})",
+        vec!["NULL"; parameters].join(", ")
+    );
     let rows = client.query(&explain, &[]).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let text = plan.join("\n");
     let is_small = sql.contains("FROM orchestrator.organization") || sql.contains("orchestrator.channel");
-    let scans = plan.iter().filter(|line| line.contains("Index Scan") || line.contains("Index Only Scan")).count();
+    let scans = plan
+        .iter()
+        .filter(|line| line.contains("Index Scan") || line.contains("Index Only Scan"))
+        .count();
     let conditions = plan.iter().filter(|line| line.contains("Index Cond")).count();
-    assert!(scans > 0 && scans == conditions && !text.contains("Seq Scan"), "{sql}\n{text}");
-    assert!(is_small || !text.contains("Index Cond: (channel = $1)\n"), "{sql}\n{text}");
+    assert!(
+        scans > 0 && scans == conditions && !text.contains("Seq Scan"),
+        "{sql}\n{text}"
+    );
+    assert!(
+        is_small || !text.contains("Index Cond: (channel = $1)\n"),
+        "{sql}\n{text}"
+    );
 }

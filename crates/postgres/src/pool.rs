@@ -23,7 +23,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it.
-const SETTINGS: &str = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
+const SETTINGS: &str =
+    "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
 /// Writers keep one plan for each statement, made from nothing but its text. All they look for is found by key, which is the only way these
 /// settings leave: so the plan is right even if it was made when the tables were empty.
@@ -53,7 +54,8 @@ impl Connector {
     /// A client, and its connection to look after.
     pub(crate) async fn connect(
         &self,
-    ) -> std::result::Result<(tokio_postgres::Client, Connection<Socket, TlsStream>), tokio_postgres::Error> {
+    ) -> std::result::Result<(tokio_postgres::Client, Connection<Socket, TlsStream>), tokio_postgres::Error>
+    {
         self.config.connect(self.tls.clone()).await
     }
 }
@@ -70,7 +72,10 @@ impl Connections {
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
         let (mut config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
         let tls = tls.connector()?;
-        config.keepalives_idle(SILENCE_MAX / 2).keepalives_interval(SILENCE_MAX / 10).keepalives_retries(5);
+        config
+            .keepalives_idle(SILENCE_MAX / 2)
+            .keepalives_interval(SILENCE_MAX / 10)
+            .keepalives_retries(5);
         config.tcp_user_timeout(SILENCE_MAX);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIME_MAX);
@@ -78,10 +83,27 @@ impl Connections {
         if config.get_application_name().is_none() {
             config.application_name("orchestrator");
         }
-        let writers = pool(with_settings(&config, WRITER_SETTINGS), tls.clone(), options.writers_max, options.wait_max)?;
-        let readers = pool(with_settings(&config, READER_SETTINGS), tls.clone(), options.readers_max, options.wait_max)?;
-        let connector = Connector { config: with_settings(&config, ""), tls };
-        Ok(Self { connector, writers, readers })
+        let writers = pool(
+            with_settings(&config, WRITER_SETTINGS),
+            tls.clone(),
+            options.writers_max,
+            options.wait_max,
+        )?;
+        let readers = pool(
+            with_settings(&config, READER_SETTINGS),
+            tls.clone(),
+            options.readers_max,
+            options.wait_max,
+        )?;
+        let connector = Connector {
+            config: with_settings(&config, ""),
+            tls,
+        };
+        Ok(Self {
+            connector,
+            writers,
+            readers,
+        })
     }
 
     /// A connection for a batch.
@@ -110,8 +132,18 @@ impl Connections {
 }
 
 fn pool(config: Config, tls: MakeRustlsConnect, size_max: usize, wait_max: Duration) -> Result<Pool> {
-    let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    let timeouts = Timeouts { wait: Some(wait_max), create: Some(wait_max), recycle: Some(wait_max) };
+    let manager = Manager::from_config(
+        config,
+        tls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    let timeouts = Timeouts {
+        wait: Some(wait_max),
+        create: Some(wait_max),
+        recycle: Some(wait_max),
+    };
     Pool::builder(manager)
         .max_size(size_max)
         .timeouts(timeouts)

@@ -13,7 +13,11 @@ use crate::transaction::Transaction;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Loads facts in stages until nothing is missing.
-pub(crate) async fn read(connections: &Connections, channel: &ChannelName, stages: &dyn Stages) -> Result<Facts> {
+pub(crate) async fn read(
+    connections: &Connections,
+    channel: &ChannelName,
+    stages: &dyn Stages,
+) -> Result<Facts> {
     let needs = stages.missing(&Facts::default());
     let mut queries = queries(channel, &needs);
     match (queries.pop(), queries.is_empty()) {
@@ -35,7 +39,11 @@ async fn read_one(
     let mut facts = Facts::default();
     facts.put_absent(needs);
     found.put(&rows, &mut facts)?;
-    if stages.missing(&facts).is_empty() { Ok(facts) } else { read_all(connections, channel, stages, needs).await }
+    if stages.missing(&facts).is_empty() {
+        Ok(facts)
+    } else {
+        read_all(connections, channel, stages, needs).await
+    }
 }
 
 /// Reads all stages, of which `needs` is the first, in one transaction.

@@ -29,7 +29,10 @@ impl<'a> Statement<'a> {
     /// A statement without parameters yet. Its text begins with a comment that names the function it comes from, so that the database's logs and
     /// statistics lead there.
     pub(crate) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
-        Self { sql: sql.into(), parameters: Vec::new() }
+        Self {
+            sql: sql.into(),
+            parameters: Vec::new(),
+        }
     }
 
     /// Adds the next parameter.
@@ -58,7 +61,10 @@ impl<'a> Statement<'a> {
     }
 
     fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.parameters.iter().map(|parameter| parameter.as_ref() as &(dyn ToSql + Sync)).collect()
+        self.parameters
+            .iter()
+            .map(|parameter| parameter.as_ref() as &(dyn ToSql + Sync))
+            .collect()
     }
 }
 
@@ -66,15 +72,26 @@ impl<'a> Statement<'a> {
 pub(crate) struct Prepared<'s, 'a>(Vec<(tokio_postgres::Statement, &'s Statement<'a>)>);
 
 /// Prepares those statements that the connection has not seen before.
-pub(crate) async fn prepare<'s, 'a>(client: &Client, statements: &'s [Statement<'a>]) -> Result<Prepared<'s, 'a>> {
-    let prepare = statements.iter().map(|statement| client.prepare_cached(&statement.sql));
+pub(crate) async fn prepare<'s, 'a>(
+    client: &Client,
+    statements: &'s [Statement<'a>],
+) -> Result<Prepared<'s, 'a>> {
+    let prepare = statements
+        .iter()
+        .map(|statement| client.prepare_cached(&statement.sql));
     let prepared = try_join_all(prepare).await.map_err(|error| error::of(&error))?;
     Ok(Prepared(prepared.into_iter().zip(statements).collect()))
 }
 
 /// Sends all statements in their order without waiting between them, and waits for all answers.
 pub(crate) async fn send(client: &Client, prepared: Prepared<'_, '_>) -> Vec<Answer> {
-    join_all(prepared.0.into_iter().map(|(prepared, statement)| run(client, prepared, statement))).await
+    join_all(
+        prepared
+            .0
+            .into_iter()
+            .map(|(prepared, statement)| run(client, prepared, statement)),
+    )
+    .await
 }
 
 async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &Statement<'_>) -> Answer {
@@ -82,7 +99,10 @@ async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &S
 }
 
 /// The rows of each statement; or the error of the one that failed, and not of those that failed because it had.
-pub(crate) fn rows(answers: Vec<Answer>, meaning: fn(&tokio_postgres::Error) -> Error) -> Result<Vec<Vec<Row>>> {
+pub(crate) fn rows(
+    answers: Vec<Answer>,
+    meaning: fn(&tokio_postgres::Error) -> Error,
+) -> Result<Vec<Vec<Row>>> {
     let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
     match errors.min_by_key(|error| error::is_consequence(error)) {
         Some(error) => Err(meaning(error)),

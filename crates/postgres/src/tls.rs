@@ -50,14 +50,23 @@ impl TlsOptions {
             ("require", None) => (SslMode::Require, Proof::Nothing),
             ("verify-ca", _) | ("require", Some(_)) => (SslMode::Require, Proof::Authority),
             ("verify-full", _) => (SslMode::Require, Proof::Host),
-            _ => return Err(failed("sslmode is none of disable, allow, prefer, require, verify-ca, verify-full")),
+            _ => {
+                return Err(failed(
+                    "sslmode is none of disable, allow, prefer, require, verify-ca, verify-full",
+                ));
+            }
         };
         let identity = match (parameter("sslcert"), parameter("sslkey")) {
             (Some(certificate), Some(key)) => Some((certificate.to_owned(), key.to_owned())),
             (None, None) => None,
             _ => return Err(failed("sslcert and sslkey are only of use together")),
         };
-        Ok(Self { mode, proof, root_certificates, identity })
+        Ok(Self {
+            mode,
+            proof,
+            root_certificates,
+            identity,
+        })
     }
 
     /// Whether to encrypt.
@@ -71,16 +80,20 @@ impl TlsOptions {
     /// If a file cannot be read or does not hold what it should.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = Arc::new(Verifier { proof: self.proof, authorities: self.authorities(&provider)?, provider });
+        let verifier = Arc::new(Verifier {
+            proof: self.proof,
+            authorities: self.authorities(&provider)?,
+            provider,
+        });
         let builder = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
             .with_safe_default_protocol_versions()
             .map_err(failed)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let config = match &self.identity {
-            Some((certificate, key)) => {
-                builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?).map_err(failed)?
-            }
+            Some((certificate, key)) => builder
+                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                .map_err(failed)?,
             None => builder.with_no_client_auth(),
         };
         Ok(MakeRustlsConnect::new(config))
@@ -102,7 +115,8 @@ impl TlsOptions {
                 }
             }
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
         verifier.map(Some).map_err(failed)
     }
 }
@@ -117,7 +131,8 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn private_key(file: &str) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(|_| failed(format!("{file} holds no private key in PEM form")))
+    PrivateKeyDer::from_pem_slice(&read(file)?)
+        .map_err(|_| failed(format!("{file} holds no private key in PEM form")))
 }
 
 fn read(file: &str) -> Result<Vec<u8>> {
@@ -145,7 +160,9 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match authorities.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
             // The name is what is looked at last: the authority has been found good.
             Err(rustls::Error::InvalidCertificate(
@@ -161,7 +178,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -170,10 +192,17 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

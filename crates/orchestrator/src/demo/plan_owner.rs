@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use client::{Client, Events};
 use proto::event::Asset;
 use proto::{
-    ComputeTask, ComputeTaskStatus, Event, FunctionStatus, GetFailureReportParam, NewFunction,
+    ComputeTask, ComputeTaskStatus, Event, Function, FunctionStatus, GetFailureReportParam, NewFunction,
     NewPermissions, Performance,
 };
 
@@ -42,6 +42,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    fn has_all_organizations(&self, plan: Plan) -> bool {
+        self.organizations == plan.organizations
+    }
+
+    /// Whether tasks of the plan can be registered and started.
+    fn has_all_data_and_functions(&self, plan: Plan) -> bool {
+        self.data_samples == plan.organizations * DATA_SAMPLES_PER_ORGANIZATION
+            && self.functions_ready == plan.operations().len()
+    }
+
     /// The performances of a round in the order of the organizations, as far as they are known.
     pub(super) fn round(&self, round: usize) -> Vec<f32> {
         self.performances
@@ -71,17 +81,12 @@ impl PlanOwner {
     ///
     /// A task or function failed or was canceled, or the server refuses something or is gone.
     pub(super) async fn run(mut self) -> anyhow::Result<Seen> {
-        let Plan { organizations, .. } = self.plan;
-        self.watch_until(|seen| seen.organizations == organizations)
-            .await?;
+        let plan = self.plan;
+        self.watch_until(|seen| seen.has_all_organizations(plan)).await?;
         self.register_functions()
             .await
             .context("cannot register the functions")?;
-        let (data_samples, functions) = (
-            organizations * DATA_SAMPLES_PER_ORGANIZATION,
-            self.plan.operations().len(),
-        );
-        self.watch_until(|seen| seen.data_samples == data_samples && seen.functions_ready == functions)
+        self.watch_until(|seen| seen.has_all_data_and_functions(plan))
             .await?;
         self.register_plan()
             .await
@@ -106,17 +111,17 @@ impl PlanOwner {
             public: false,
             authorized_ids: self.plan.organization_ids().collect(),
         };
+        let description = self
+            .storage
+            .write(&owner, &format!("functions/{name}.md"), &description)?;
+        let archive = self
+            .storage
+            .write(&owner, &format!("functions/{name}.txt"), &operation)?;
         Ok(NewFunction {
             key: self.plan.function_key(operation),
             name: name.to_owned(),
-            description: Some(
-                self.storage
-                    .write(&owner, &format!("functions/{name}.md"), &description)?,
-            ),
-            archive: Some(
-                self.storage
-                    .write(&owner, &format!("functions/{name}.txt"), &operation)?,
-            ),
+            description: Some(description),
+            archive: Some(archive),
             new_permissions: Some(everybody),
             inputs: operation.inputs(),
             outputs: operation.outputs(),
@@ -132,12 +137,9 @@ impl PlanOwner {
 
     async fn watch_until(&mut self, is_enough: impl Fn(&Seen) -> bool) -> anyhow::Result<()> {
         while !is_enough(&self.seen) {
-            let event = self
-                .events
-                .next()
-                .await
-                .context("the owner of the plan gets no events")?;
-            self.see(event).await?;
+            let event = self.events.next().await;
+            self.see(event.context("the owner of the plan gets no events")?)
+                .await?;
         }
         Ok(())
     }
@@ -147,23 +149,28 @@ impl PlanOwner {
         match event.asset {
             Some(Asset::Organization(_)) => self.seen.organizations += 1,
             Some(Asset::DataSample(_)) => self.seen.data_samples += 1,
-            Some(Asset::Function(function)) => match function.status() {
-                FunctionStatus::Ready => self.seen.functions_ready += 1,
-                FunctionStatus::Failed | FunctionStatus::Canceled => {
-                    let what = format!(
-                        "{} could not build the function {}",
-                        function.owner, function.name
-                    );
-                    return Err(self.failure(&function.key, what).await);
-                }
-                FunctionStatus::Unknown | FunctionStatus::Waiting | FunctionStatus::Building => {}
-            },
+            Some(Asset::Function(function)) => self.see_function(&function).await?,
             Some(Asset::ComputePlan(plan)) if plan.cancelation_date.is_some() => {
                 bail!("the plan was canceled")
             }
             Some(Asset::ComputeTask(task)) => self.see_task(&task).await?,
             Some(Asset::Performance(performance)) => self.see_performance(&performance)?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    async fn see_function(&mut self, function: &Function) -> anyhow::Result<()> {
+        match function.status() {
+            FunctionStatus::Ready => self.seen.functions_ready += 1,
+            FunctionStatus::Failed | FunctionStatus::Canceled => {
+                let what = format!(
+                    "{} could not build the function {}",
+                    function.owner, function.name
+                );
+                return Err(self.failure(&function.key, what).await);
+            }
+            FunctionStatus::Unknown | FunctionStatus::Waiting | FunctionStatus::Building => {}
         }
         Ok(())
     }

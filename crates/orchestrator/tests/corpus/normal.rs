@@ -37,7 +37,9 @@ impl Normaliser {
     }
 
     pub(crate) fn subscription(&mut self, answer: &Answer) -> Value {
-        let Answer::Events(events, ended) = answer else { return refused(answer) };
+        let Answer::Events(events, ended) = answer else {
+            return refused(answer);
+        };
         let events = sort_runs(events.clone(), cascade);
         let events: Vec<Value> = events.iter().map(|event| self.normal(event, "")).collect();
         match ended {
@@ -72,7 +74,9 @@ impl Normaliser {
     }
 
     fn normal_list(&mut self, items: &[Value], name: &str) -> Value {
-        let kept = items.iter().filter(|item| !(name == "data_manager_keys" && item.as_str() == Some("")));
+        let kept = items
+            .iter()
+            .filter(|item| !(name == "data_manager_keys" && item.as_str() == Some("")));
         let mut normal: Vec<Value> = kept.map(|item| self.normal(item, name)).collect();
         if SETS.contains(&name) {
             normal.sort_by_key(Value::to_string);
@@ -87,8 +91,14 @@ fn label(labels: &mut HashMap<String, String>, letter: &str, text: &str) -> Valu
 }
 
 fn refused(answer: &Answer) -> Value {
-    let Answer::Refused { code, message } = answer else { return Value::Null };
-    let oe = message.split(':').next().filter(|start| start.starts_with("OE") && start.len() == 6).unwrap_or_default();
+    let Answer::Refused { code, message } = answer else {
+        return Value::Null;
+    };
+    let oe = message
+        .split(':')
+        .next()
+        .filter(|start| start.starts_with("OE") && start.len() == 6)
+        .unwrap_or_default();
     json!({ "code": status_name(*code), "oe": oe, "message": message })
 }
 
@@ -106,7 +116,11 @@ fn status_name(code: tonic::Code) -> String {
 
 fn is_time(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() >= 20 && bytes[10] == b'T' && bytes[4] == b'-' && text.ends_with('Z') && bytes[0].is_ascii_digit()
+    bytes.len() >= 20
+        && bytes[10] == b'T'
+        && bytes[4] == b'-'
+        && text.ends_with('Z')
+        && bytes[0].is_ascii_digit()
 }
 
 /// What tells a cascade: updates of tasks at one time for one reason. Anything else stands alone.
@@ -177,7 +191,10 @@ fn write_python(value: &Value, text: &mut String) {
                 if letter.is_ascii() {
                     text.push(letter);
                 } else {
-                    letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+                    letter
+                        .encode_utf16(&mut [0; 2])
+                        .iter()
+                        .for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
                 }
             }
         }

@@ -11,11 +11,8 @@ impl Organization {
     /// Registers the data, for the owner of the plan to use: the channel has to know that organization by then (core/PERM-3).
     pub(super) async fn offer_data(&self) -> anyhow::Result<()> {
         self.client.call(self.data_manager()?).await?;
-        self.client
-            .call(RegisterDataSamplesParam {
-                samples: self.data_samples()?,
-            })
-            .await?;
+        let samples = self.data_samples()?;
+        self.client.call(RegisterDataSamplesParam { samples }).await?;
         Ok(())
     }
 
@@ -25,18 +22,13 @@ impl Organization {
             authorized_ids: vec![self.plan.owner()],
         };
         let description = format!("What {} measured.\n", self.id);
+        let description = self.write("data_manager/description.md", &description)?;
+        let opener = self.write("data_manager/opener.txt", &"comma-separated values\n")?;
         Ok(NewDataManager {
             key: self.plan.data_manager_key(self.index),
             name: format!("measurements of {}", self.id),
-            description: Some(
-                self.storage
-                    .write(&self.id, "data_manager/description.md", &description)?,
-            ),
-            opener: Some(self.storage.write(
-                &self.id,
-                "data_manager/opener.txt",
-                &"comma-separated values\n",
-            )?),
+            description: Some(description),
+            opener: Some(opener),
             new_permissions: Some(plan_owner.clone()),
             logs_permission: Some(plan_owner),
             ..NewDataManager::default()
@@ -54,9 +46,7 @@ impl Organization {
     }
 
     fn data_sample(&self, key: String, data_sample: &DataSample) -> anyhow::Result<NewDataSample> {
-        let written = self
-            .storage
-            .write(&self.id, &data_sample_file(&key), data_sample)?;
+        let written = self.write(&data_sample_file(&key), data_sample)?;
         Ok(NewDataSample {
             key,
             data_manager_keys: vec![self.plan.data_manager_key(self.index)],

@@ -27,13 +27,10 @@ enum Output {
 impl Organization {
     /// Executes a task and registers what it makes, or that it failed.
     pub(super) async fn execute(&self, task: ComputeTask) -> anyhow::Result<()> {
-        let assets = self
-            .client
-            .call(GetTaskInputAssetsParam {
-                compute_task_key: task.key.clone(),
-            })
-            .await?
-            .assets;
+        let param = GetTaskInputAssetsParam {
+            compute_task_key: task.key.clone(),
+        };
+        let assets = self.client.call(param).await?.assets;
         let function = self
             .client
             .call(GetFunctionParam {
@@ -83,9 +80,8 @@ impl Organization {
             match asset.asset.context("an input without asset")? {
                 Asset::DataManager(_) => {} // all openers do the same, and it is built in
                 Asset::DataSample(data_sample) => {
-                    materials
-                        .data_samples
-                        .push(self.storage.read(&self.own_file(data_sample))?);
+                    let file = self.own_file(data_sample);
+                    materials.data_samples.push(self.storage.read(&file)?);
                 }
                 Asset::Model(model) => {
                     let file = model.address.context("a model without address")?;
@@ -107,9 +103,7 @@ impl Organization {
     /// Writes a model, for others to find by the address that is registered.
     fn new_model(&self, task_key: &str, model: &Model) -> anyhow::Result<NewModel> {
         let key = plan::key(&format!("model/{task_key}"));
-        let file = self
-            .storage
-            .write(&self.id, &format!("models/{key}.csv"), model)?;
+        let file = self.write(&format!("models/{key}.csv"), model)?;
         Ok(NewModel {
             key,
             compute_task_key: task_key.to_owned(),
@@ -121,9 +115,8 @@ impl Organization {
     async fn register(&self, output: Output) -> anyhow::Result<()> {
         match output {
             Output::Model(model) => {
-                self.client
-                    .call(RegisterModelsParam { models: vec![model] })
-                    .await?;
+                let models = vec![model];
+                self.client.call(RegisterModelsParam { models }).await?;
             }
             Output::Performance(performance) => {
                 self.client.call(performance).await?;

@@ -37,13 +37,8 @@ impl Organization {
         match self.make_image(&function) {
             Ok(image) => {
                 let Function { key, name, .. } = function;
-                self.client
-                    .call(UpdateFunctionParam {
-                        key,
-                        name,
-                        image: Some(image),
-                    })
-                    .await?;
+                let image = Some(image);
+                self.client.call(UpdateFunctionParam { key, name, image }).await?;
                 Ok(())
             }
             Err(error) => {
@@ -56,16 +51,13 @@ impl Organization {
     fn make_image(&self, function: &Function) -> anyhow::Result<Addressable> {
         let archive = function.archive.as_ref().context("the function has no archive")?;
         let operation: Operation = self.storage.read(archive)?;
-        self.storage
-            .write(&self.id, &format!("images/{}.txt", operation.name()), &operation)
+        self.write(&format!("images/{}.txt", operation.name()), &operation)
     }
 
     async fn apply_to_function(&self, function_key: String, action: FunctionAction) -> anyhow::Result<()> {
+        let action = action.into();
         self.client
-            .call(ApplyFunctionActionParam {
-                function_key,
-                action: action.into(),
-            })
+            .call(ApplyFunctionActionParam { function_key, action })
             .await?;
         Ok(())
     }

@@ -8,12 +8,13 @@ mod execution;
 mod function;
 
 use std::convert::Infallible;
+use std::fmt::Display;
 
 use anyhow::Context;
 use client::Client;
 use proto::event::Asset;
 use proto::{
-    ComputeTask, ComputeTaskStatus, ErrorType, Event, FailedAssetKind, NewFailureReport,
+    Addressable, ComputeTask, ComputeTaskStatus, ErrorType, Event, FailedAssetKind, NewFailureReport,
     RegisterOrganizationParam,
 };
 
@@ -49,28 +50,16 @@ impl Organization {
     /// The server refuses something or is gone. A task that cannot be executed or a function that cannot be built is no error here: it
     /// is reported to the channel.
     pub(super) async fn run(self) -> anyhow::Result<Infallible> {
-        self.join()
-            .await
-            .with_context(|| format!("{} cannot join the channel", self.id))?;
+        let address = address(&self.id, "");
+        let joined = self.client.call(RegisterOrganizationParam { address }).await;
+        joined.with_context(|| format!("{} cannot join the channel", self.id))?;
         let mut events = self.client.events("");
         loop {
-            let event = events
-                .next()
-                .await
-                .with_context(|| format!("{} gets no events", self.id))?;
-            self.react(event)
-                .await
-                .with_context(|| format!("{} cannot go on", self.id))?;
+            let event = events.next().await;
+            let event = event.with_context(|| format!("{} gets no events", self.id))?;
+            let reaction = self.react(event).await;
+            reaction.with_context(|| format!("{} cannot go on", self.id))?;
         }
-    }
-
-    async fn join(&self) -> anyhow::Result<()> {
-        self.client
-            .call(RegisterOrganizationParam {
-                address: address(&self.id, ""),
-            })
-            .await?;
-        Ok(())
     }
 
     async fn react(&self, event: Event) -> anyhow::Result<()> {
@@ -90,6 +79,11 @@ impl Organization {
         task.worker == self.id && task.status() == ComputeTaskStatus::StatusWaitingForExecutorSlot
     }
 
+    /// Writes a file of this organization, and says what to register.
+    fn write(&self, file: &str, value: &impl Display) -> anyhow::Result<Addressable> {
+        self.storage.write(&self.id, file, value)
+    }
+
     /// Reports that a task or a function failed, with the reason in a file of logs (compute/FAIL-1).
     async fn report(
         &self,
@@ -97,11 +91,8 @@ impl Organization {
         error_type: ErrorType,
         error: anyhow::Error,
     ) -> anyhow::Result<()> {
-        let logs = self.storage.write(
-            &self.id,
-            &format!("logs/{asset_key}.txt"),
-            &format!("{error:#}\n"),
-        )?;
+        let reason = format!("{error:#}\n");
+        let logs = self.write(&format!("logs/{asset_key}.txt"), &reason)?;
         let report = NewFailureReport {
             asset_key,
             error_type: error_type.into(),
