@@ -1,5 +1,7 @@
 //! The life of tasks, decided without a store: the grid of actions, first statuses, cascades.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod world;
 
 use asset::compute_task::action::ComputeTaskAction;

@@ -61,6 +61,8 @@ impl Writer {
         let synchronous = if folder.is_lasting() { "FULL" } else { "OFF" };
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
+        // Where the system has a stronger way to reach the disk than fsync, which is macOS.
+        connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
         migrate(&mut connection)?;
         Ok(Self {

@@ -1,5 +1,7 @@
 //! The map of ARCHITECTURE.md, held against the workspace: which crates there are, and who may know whom.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

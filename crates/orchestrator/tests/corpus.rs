@@ -5,6 +5,12 @@
 //! answer (times and event ids as labels), and the events of a subscription in order. Start at [`replay`]; `corpus/normal.rs` owns the labels,
 //! `corpus/expectation.rs` the comparison.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the share of steps is the result of this test"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 #[path = "corpus/expectation.rs"]
 mod expectation;
 #[path = "corpus/normal.rs"]

@@ -1,5 +1,11 @@
 //! The executable seen from outside: real processes, real connections, a real PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where"
+)]
+
 mod process;
 
 use std::collections::BTreeSet;

@@ -21,8 +21,8 @@ use tokio::sync::broadcast;
 pub use error::{Error, Result};
 pub use event_log::{Head, StoredEvent};
 pub use page::{
-    ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter, DataSampleFilter,
-    EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, SortOrder, Start,
+    ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
+    DataSampleFilter, EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, SortOrder, Start,
 };
 pub use write_set::{SampleLink, WriteSet};
 
@@ -115,7 +115,12 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>>;
 
     /// At most `limit` events with a position above `position`, in order of position; none at the end of the log.
-    async fn events_after(&self, channel: &ChannelName, position: u64, limit: usize) -> Result<Vec<StoredEvent>>;
+    async fn events_after(
+        &self,
+        channel: &ChannelName,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>>;
 
     /// The position of an event of this channel; `None` for an id that the channel does not have (core/SUB-4).
     async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>>;

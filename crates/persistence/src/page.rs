@@ -4,7 +4,8 @@
 //! skipped or repeated while others write. How a place is written into a token is the service's business.
 
 use asset::{
-    ComputePlanKey, ComputeTaskKey, ComputeTaskStatus, DataSampleKey, FunctionKey, Metadata, OrganizationId, Timestamp,
+    ComputePlanKey, ComputeTaskKey, ComputeTaskStatus, DataSampleKey, FunctionKey, Metadata, OrganizationId,
+    Timestamp,
 };
 use uuid::Uuid;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use asset::key::Key;
 use asset::{
-    Change, ComputePlan, ComputeTask, DataManager, DataManagerKey, DataSample, DataSampleKey, FailureReport, Function,
-    Model, Organization, OutputAsset, Performance,
+    Change, ComputePlan, ComputeTask, DataManager, DataManagerKey, DataSample, DataSampleKey, FailureReport,
+    Function, Model, Organization, OutputAsset, Performance,
 };
 
 /// A sample is offered through a manager.
@@ -84,7 +84,10 @@ struct Rows<K, A> {
 
 impl<K, A> Default for Rows<K, A> {
     fn default() -> Self {
-        Self { rows: Vec::new(), index: HashMap::new() }
+        Self {
+            rows: Vec::new(),
+            index: HashMap::new(),
+        }
     }
 }
 
@@ -123,16 +126,24 @@ impl Fold {
     /// An address that is claimed was free before, and one that is released was in use: the first mention tells the state before.
     fn addresses(&mut self, change: &Change) {
         for address in change.released_addresses() {
-            self.address_use.entry(address.to_owned()).or_insert((true, true)).1 = false;
+            self.address_use
+                .entry(address.to_owned())
+                .or_insert((true, true))
+                .1 = false;
         }
         for address in change.claimed_addresses() {
-            self.address_use.entry(address.to_owned()).or_insert((false, false)).1 = true;
+            self.address_use
+                .entry(address.to_owned())
+                .or_insert((false, false))
+                .1 = true;
         }
     }
 
     fn rows(&mut self, change: &Change) {
         match change {
-            Change::OrganizationRegistered(organization) => self.set.organizations.push(Arc::clone(organization)),
+            Change::OrganizationRegistered(organization) => {
+                self.set.organizations.push(Arc::clone(organization));
+            }
             Change::DataManagerRegistered(manager) => self.data_managers.put(manager.key, true, manager),
             Change::DataManagerRenamed(manager) => self.data_managers.put(manager.key, false, manager),
             Change::DataSampleRegistered(sample) => {
@@ -145,7 +156,9 @@ impl Fold {
                 self.functions.put(function.key, false, function);
             }
             Change::ComputePlanRegistered(plan) => self.compute_plans.put(plan.key, true, plan),
-            Change::ComputePlanRenamed(plan) | Change::ComputePlanCanceled(plan) | Change::ComputePlanFailed(plan) => {
+            Change::ComputePlanRenamed(plan)
+            | Change::ComputePlanCanceled(plan)
+            | Change::ComputePlanFailed(plan) => {
                 self.compute_plans.put(plan.key, false, plan);
             }
             Change::ComputeTaskRegistered(task) => self.compute_tasks.put(task.key, true, task),
@@ -153,7 +166,9 @@ impl Fold {
             Change::ModelRegistered(model) => self.models.put(model.key, true, model),
             Change::ModelDisabled { model, .. } => self.models.put(model.key, false, model),
             Change::PerformanceRegistered(performance) => self.set.performances.push(Arc::clone(performance)),
-            Change::OutputAssetRegistered(output_asset) => self.set.output_assets.push(Arc::clone(output_asset)),
+            Change::OutputAssetRegistered(output_asset) => {
+                self.set.output_assets.push(Arc::clone(output_asset));
+            }
             Change::FailureReportRegistered(report) => self.set.failure_reports.push(Arc::clone(report)),
             Change::ProfilingStepRecorded(_) => {}
         }
@@ -161,8 +176,17 @@ impl Fold {
 
     fn link(&mut self, sample: &DataSample, managers: &[DataManagerKey]) {
         let new: HashSet<_> = managers.iter().collect();
-        for (position, manager) in sample.data_manager_keys.iter().enumerate().filter(|(_, key)| new.contains(key)) {
-            let link = SampleLink { data_sample_key: sample.key, data_manager_key: *manager, position };
+        for (position, manager) in sample
+            .data_manager_keys
+            .iter()
+            .enumerate()
+            .filter(|(_, key)| new.contains(key))
+        {
+            let link = SampleLink {
+                data_sample_key: sample.key,
+                data_manager_key: *manager,
+                position,
+            };
             self.set.sample_links.push(link);
         }
     }

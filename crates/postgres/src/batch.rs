@@ -113,3 +113,62 @@ fn statements<'a>(
 fn some<A>(rows: &[A]) -> Option<&[A]> {
     (!rows.is_empty()).then_some(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use persistence::SampleLink;
+    use persistence::conformance::samples;
+
+    use super::*;
+
+    /// So many rows of each kind.
+    fn writes(count: u32) -> WriteSet {
+        fn rows<A>(count: u32, sample: impl Fn(u32) -> A) -> Vec<Arc<A>> {
+            (0..count).map(sample).map(Arc::new).collect()
+        }
+        let link = |number| SampleLink {
+            data_sample_key: samples::key(number),
+            data_manager_key: samples::key(1),
+            position: 0,
+        };
+        WriteSet {
+            organizations: rows(count, |number| samples::organization("id", number)),
+            data_managers: rows(count, samples::data_manager),
+            renamed_data_managers: rows(count, samples::data_manager),
+            data_samples: rows(count, samples::data_sample),
+            sample_links: (0..count).map(link).collect(),
+            functions: rows(count, samples::function),
+            updated_functions: rows(count, samples::function),
+            compute_plans: rows(count, samples::compute_plan),
+            updated_compute_plans: rows(count, samples::compute_plan),
+            compute_tasks: rows(count, |number| samples::child_task(number, &[1, 2])),
+            updated_compute_tasks: rows(count, samples::compute_task),
+            models: rows(count, |number| samples::model(number, 1)),
+            disabled_models: rows(count, |number| samples::model(number, 1)),
+            performances: rows(count, |number| samples::performance(1, "figure", number)),
+            output_assets: rows(count, |number| {
+                samples::output_model(&samples::model(number, 1), 1)
+            }),
+            failure_reports: rows(count, samples::failure_report),
+            claimed_addresses: (0..count).map(|number| number.to_string()).collect(),
+            released_addresses: (0..count).map(|number| number.to_string()).collect(),
+        }
+    }
+
+    fn statements_for(count: u32) -> usize {
+        let (channel, mut head) = (samples::channel(), Head::default());
+        let events: Vec<_> = (0..count)
+            .map(|number| head.append(samples::envelope(number)))
+            .collect();
+        statements(&channel, &writes(count), &events, &head).len()
+    }
+
+    #[test]
+    fn the_number_of_statements_does_not_grow_with_the_batch() {
+        assert_eq!(statements_for(0), 1, "the channel's own row");
+        assert_eq!(statements_for(1), 22);
+        assert_eq!(statements_for(1000), 22);
+    }
+}

@@ -58,8 +58,16 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("PGUSER", "user"),
 ];
 
-/// Where a database is if nothing says so.
-const HOST: &str = "localhost";
+/// What holds if nothing else is said. A database that gives no sign of life for ten seconds is taken for gone. Times are in seconds.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("application_name", "orchestrator"),
+    ("connect_timeout", "10"),
+    ("host", "localhost"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "1"),
+    ("keepalives_retries", "5"),
+    ("tcp_user_timeout", "10"),
+];
 
 /// Reads a `postgres://` URL, or a text of `keyword=value` pairs.
 ///
@@ -78,32 +86,36 @@ pub(crate) fn parse(
     };
     parameters.retain(|name, value| !value.is_empty() && !name.starts_with(PREFIX_OF_POOL));
     for (variable, name) in ENVIRONMENT {
-        if let (false, Some(value)) = (parameters.contains_key(name), environment(variable)) {
-            parameters.insert(name.to_owned(), value);
+        if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
+            parameters.entry(name.to_owned()).or_insert(value);
         }
     }
     let tls = TlsOptions::of(|name| parameters.get(name).map(String::as_str))?;
-    let mut config = of_driver(&parameters)?;
+    let mut config = of_driver(parameters)?;
     config.ssl_mode(tls.mode());
     Ok((config, tls))
 }
 
 /// The driver's configuration; what it does not know becomes a setting of the session.
-fn of_driver(parameters: &Parameters) -> Result<Config> {
-    let mut known = parameters.clone();
-    known.retain(|name, _| OF_DRIVER.contains(&name.as_str()));
-    known.entry("host".to_owned()).or_insert_with(|| HOST.to_owned());
-    let settings = parameters
+fn of_driver(parameters: Parameters) -> Result<Config> {
+    let not_of_tls = parameters
+        .into_iter()
+        .filter(|(name, _)| !OF_TLS.contains(&name.as_str()));
+    let (mut known, settings): (Parameters, Parameters) =
+        not_of_tls.partition(|(name, _)| OF_DRIVER.contains(&name.as_str()));
+    for (name, value) in DEFAULTS {
+        known.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    let settings = settings
         .iter()
-        .filter(|(name, _)| !OF_DRIVER.contains(&name.as_str()) && !OF_TLS.contains(&name.as_str()));
-    let settings = settings.map(|(name, value)| format!("-c {name}={}", escaped(value, char::is_whitespace)));
+        .map(|(name, value)| format!("-c {name}={}", escaped(value, char::is_whitespace)));
     let options: Vec<String> = settings.chain(known.remove("options")).collect();
     known.insert("options".to_owned(), options.join(" "));
-    let pairs = known
+    let keywords: Vec<String> = known
         .iter()
-        .map(|(name, value)| format!("{name}='{}'", escaped(value, |character| character == '\'')));
-    pairs
-        .collect::<Vec<_>>()
+        .map(|(name, value)| format!("{name}='{}'", escaped(value, |character| character == '\'')))
+        .collect();
+    keywords
         .join(" ")
         .parse()
         .map_err(|error: tokio_postgres::Error| malformed(&error.to_string()))
@@ -309,9 +321,11 @@ mod tests {
             "PGPORT" => Some("6000".to_owned()),
             "PGPASSWORD" => Some("secret".to_owned()),
             "PGSSLMODE" => Some("disable".to_owned()),
+            "PGDATABASE" => Some(String::new()),
             _ => None,
         };
-        let (open, _) = parse("postgres://u@/d?", environment).unwrap();
+        let (open, _) = parse("postgres://u@/?", environment).unwrap();
+        assert_eq!((open.get_user(), open.get_dbname()), (Some("u"), None));
         assert_eq!(
             (open.get_hosts(), open.get_ports()),
             ([Host::Tcp("h".to_owned())].as_slice(), [6000].as_slice())

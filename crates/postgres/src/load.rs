@@ -98,3 +98,49 @@ pub(crate) async fn load(
         .zip(&answers)
         .try_for_each(|(found, rows)| found.put(rows, facts))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use asset::key::Key;
+    use persistence::conformance::samples;
+
+    use super::*;
+
+    /// So much of each kind.
+    fn needs(count: u32) -> Needs {
+        fn keys<K: Key>(count: u32) -> BTreeSet<K> {
+            (0..count).map(samples::key).collect()
+        }
+        Needs {
+            organizations: count > 0,
+            data_managers: keys(count),
+            data_samples: keys(count),
+            functions: keys(count),
+            compute_plans: keys(count),
+            compute_tasks: keys(count),
+            task_statuses: keys(count),
+            children: keys(count),
+            unbuilt_tasks: keys(count),
+            output_assets: keys(count),
+            models: keys(count),
+            model_users: keys(count),
+            failure_reports: keys(count),
+            addresses: (0..count).map(|number| number.to_string()).collect(),
+            samples_of_managers: keys(count),
+            statuses_in_plans: keys(count),
+        }
+    }
+
+    #[test]
+    fn the_number_of_queries_does_not_grow_with_the_needs() {
+        for (count, expected) in [(0, 0), (1, 17), (1000, 17)] {
+            assert_eq!(
+                queries(&samples::channel(), &needs(count)).len(),
+                expected,
+                "for {count} of each kind"
+            );
+        }
+    }
+}

@@ -16,13 +16,11 @@ use crate::error;
 use crate::statement::{Statement, prepare, rows, send};
 use crate::store::PostgresOptions;
 
-/// The database that gives no sign of life for this long is taken for gone.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long it may take to connect, TLS and login included.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// How long a new connection may take, unless the connection string says otherwise.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it.
+/// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it, and before the others give up
+/// waiting.
 const SETTINGS: &str =
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
@@ -36,28 +34,11 @@ const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
-/// Makes connections outside the pools.
+/// Makes connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
-}
-
-impl Connector {
-    /// A client whose connection is looked after in the background; it ends with the client.
-    pub(crate) async fn client(&self) -> std::result::Result<tokio_postgres::Client, tokio_postgres::Error> {
-        let (client, connection) = self.connect().await?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    /// A client, and its connection to look after.
-    pub(crate) async fn connect(
-        &self,
-    ) -> std::result::Result<(tokio_postgres::Client, Connection<Socket, TlsStream>), tokio_postgres::Error>
-    {
-        self.config.connect(self.tls.clone()).await
-    }
 }
 
 /// The connections of a store.
@@ -67,38 +48,52 @@ pub(crate) struct Connections {
     readers: Pool,
 }
 
+impl Connector {
+    /// A client outside the pools; its connection is looked after in the background and ends with it.
+    pub(crate) async fn client(&self) -> std::result::Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = self.connect().await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A client outside the pools, and its connection to look after.
+    pub(crate) async fn connect(
+        &self,
+    ) -> std::result::Result<(tokio_postgres::Client, Connection<Socket, TlsStream>), tokio_postgres::Error>
+    {
+        with_settings(&self.config, "").connect(self.tls.clone()).await
+    }
+
+    fn pool(&self, settings: &str, size_max: usize, wait_max: Duration) -> Result<Pool> {
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager =
+            Manager::from_config(with_settings(&self.config, settings), self.tls.clone(), recycling);
+        let timeouts = Timeouts {
+            wait: Some(wait_max),
+            create: Some(CONNECT_TIME_MAX),
+            recycle: None,
+        };
+        let pool = Pool::builder(manager)
+            .max_size(size_max)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1);
+        pool.build()
+            .map_err(|error| Error::Failed(format!("connection pool: {error}")))
+    }
+}
+
 impl Connections {
     /// Reads the connection string; connects to nothing yet.
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
-        let (mut config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
-        let tls = tls.connector()?;
-        config
-            .keepalives_idle(SILENCE_MAX / 2)
-            .keepalives_interval(SILENCE_MAX / 10)
-            .keepalives_retries(5);
-        config.tcp_user_timeout(SILENCE_MAX);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIME_MAX);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("orchestrator");
-        }
-        let writers = pool(
-            with_settings(&config, WRITER_SETTINGS),
-            tls.clone(),
-            options.writers_max,
-            options.wait_max,
-        )?;
-        let readers = pool(
-            with_settings(&config, READER_SETTINGS),
-            tls.clone(),
-            options.readers_max,
-            options.wait_max,
-        )?;
+        let (config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
         let connector = Connector {
-            config: with_settings(&config, ""),
-            tls,
+            config,
+            tls: tls.connector()?,
         };
+        let writers = connector.pool(WRITER_SETTINGS, options.writers_max, options.wait_max)?;
+        let readers = connector.pool(READER_SETTINGS, options.readers_max, options.wait_max)?;
         Ok(Self {
             connector,
             writers,
@@ -119,8 +114,7 @@ impl Connections {
     /// Runs one statement that reads.
     pub(crate) async fn read(&self, statement: &Statement<'_>) -> Result<Vec<Row>> {
         let client = self.reader().await?;
-        let statements = std::slice::from_ref(statement);
-        let prepared = prepare(&client, statements).await?;
+        let prepared = prepare(&client, std::slice::from_ref(statement)).await?;
         let answers = rows(send(&client, prepared).await, error::of)?;
         Ok(answers.into_iter().flatten().collect())
     }
@@ -131,28 +125,7 @@ impl Connections {
     }
 }
 
-fn pool(config: Config, tls: MakeRustlsConnect, size_max: usize, wait_max: Duration) -> Result<Pool> {
-    let manager = Manager::from_config(
-        config,
-        tls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
-    );
-    let timeouts = Timeouts {
-        wait: Some(wait_max),
-        create: Some(wait_max),
-        recycle: Some(wait_max),
-    };
-    Pool::builder(manager)
-        .max_size(size_max)
-        .timeouts(timeouts)
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|error| Error::Failed(format!("connection pool: {error}")))
-}
-
-/// The operator's own settings come last and so win.
+/// The settings of the connection string come last and so win.
 pub(crate) fn with_settings(config: &Config, more: &str) -> Config {
     let options = [SETTINGS, more, config.get_options().unwrap_or_default()];
     let mut config = config.clone();

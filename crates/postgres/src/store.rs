@@ -33,7 +33,7 @@ pub struct PostgresOptions {
     pub writers_max: usize,
     /// Connections for everything else.
     pub readers_max: usize,
-    /// After this time without a free or new connection, a call fails with [`persistence::Error::Unavailable`].
+    /// After so long without a free connection a call fails with [`persistence::Error::Unavailable`].
     pub wait_max: Duration,
 }
 

@@ -1,5 +1,7 @@
 //! The storage contract, on a real database. What only this store promises is tested beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test whose store cannot be made has failed")]
+
 use std::sync::Arc;
 
 use persistence::Store;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use asset::addressable::Addressable;
-use asset::command::{Call, Command, Inquiry};
+use asset::command::{Call, Command};
 use asset::compute_plan::{NewComputePlan, RegisterComputePlan};
 use asset::compute_task::action::{ApplyComputeTaskAction, ComputeTaskAction};
 use asset::compute_task::registration::{
@@ -89,11 +89,6 @@ impl World {
             }
         }
         Ok((decision.answer, decision.changes))
-    }
-
-    pub(crate) fn ask<I: Inquiry>(&mut self, inquiry: &I) -> Result<I::Answer, Refusal> {
-        self.know(|facts, needs| inquiry.needs(facts, needs));
-        inquiry.answer(&self.facts)
     }
 
     /// What nobody has registered is absent.
@@ -224,10 +219,6 @@ impl World {
         self.facts
             .task_status(ComputeTaskKey::parse(&key(number)).unwrap())
             .unwrap()
-    }
-
-    pub(crate) fn facts(&self) -> &Facts {
-        &self.facts
     }
 }
 

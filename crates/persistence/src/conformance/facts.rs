@@ -174,19 +174,35 @@ pub async fn stages_read_one_snapshot(store: Arc<dyn Store>) -> Result<()> {
     impl Stages for Meddling {
         fn missing(&self, facts: &Facts) -> Needs {
             let Some(task) = facts.compute_tasks.get(key(1)) else {
-                return Needs { compute_tasks: [key(1)].into(), ..Needs::default() };
+                return Needs {
+                    compute_tasks: [key(1)].into(),
+                    ..Needs::default()
+                };
             };
-            let mut needs = Needs { functions: [task.function_key].into(), ..Needs::default() };
+            let mut needs = Needs {
+                functions: [task.function_key].into(),
+                ..Needs::default()
+            };
             needs.retain_missing(facts);
             let next = self.statuses.lock().unwrap_or_else(PoisonError::into_inner).pop();
             if let (false, Some(status)) = (needs.is_empty(), next) {
-                let task = Arc::new(ComputeTask { status, ..compute_task(1) });
+                let task = Arc::new(ComputeTask {
+                    status,
+                    ..compute_task(1)
+                });
                 let changes = vec![
-                    Change::FunctionUpdated { function: Arc::new(named_after(status)), image_address_before: None },
-                    Change::ComputeTaskStatusChanged { task, reason: String::new() },
+                    Change::FunctionUpdated {
+                        function: Arc::new(named_after(status)),
+                        image_address_before: None,
+                    },
+                    Change::ComputeTaskStatusChanged {
+                        task,
+                        reason: String::new(),
+                    },
                 ];
                 let write = async || apply(&*self.store, changes.clone()).await;
-                let written = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
+                let written =
+                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
                 assert!(written.is_ok(), "{written:?}");
             }
             needs
@@ -194,7 +210,10 @@ pub async fn stages_read_one_snapshot(store: Arc<dyn Store>) -> Result<()> {
     }
 
     fn named_after(status: Status) -> Function {
-        Function { name: status.as_str().to_owned(), ..function(1) }
+        Function {
+            name: status.as_str().to_owned(),
+            ..function(1)
+        }
     }
 
     let registered = vec![
@@ -202,10 +221,15 @@ pub async fn stages_read_one_snapshot(store: Arc<dyn Store>) -> Result<()> {
         Change::ComputeTaskRegistered(Arc::new(compute_task(1))),
     ];
     apply(&*store, registered).await?;
-    let stages = Meddling { store: Arc::clone(&store), statuses: Mutex::new(Status::ALL.to_vec()) };
+    let stages = Meddling {
+        store: Arc::clone(&store),
+        statuses: Mutex::new(Status::ALL.to_vec()),
+    };
     let facts = store.read(&channel(), Arc::new(stages)).await?;
     // The function is as it was when the task was read.
-    let [task] = &found(&facts.compute_tasks, &[key(1)])[..] else { panic!("the task is not there") };
+    let [task] = &found(&facts.compute_tasks, &[key(1)])[..] else {
+        panic!("the task is not there")
+    };
     assert_eq!(found(&facts.functions, &[key(1)]), [named_after(task.status)]);
     Ok(())
 }

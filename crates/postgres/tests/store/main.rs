@@ -2,6 +2,8 @@
 //!
 //! What every store promises is in `conformance.rs`. Two stores on one database stand for two processes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod connection;
 mod corruption;
 mod migration;
@@ -23,7 +25,9 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// A store on the database, which may have no schema.
 async fn connect(database: &TestDatabase) -> Postgres {
-    Postgres::connect(database.url(), PostgresOptions::default()).await.unwrap()
+    Postgres::connect(database.url(), PostgresOptions::default())
+        .await
+        .unwrap()
 }
 
 /// A store on a database with a schema.
