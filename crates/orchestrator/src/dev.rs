@@ -66,7 +66,12 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let http = server::admin::listen(dev.http)
         .await
         .with_context(|| format!("cannot listen on {}", dev.http))?;
-    greet(&dev, server.address, hint)?;
+    greet(
+        &dev,
+        server.address,
+        http.address().context("cannot tell where HTTP listens")?,
+        hint,
+    )?;
     tokio::select! {
         () = stop::requested() => server.stop().await,
         ended = server.ended() => ended,
@@ -92,13 +97,17 @@ fn usage(channels: &BTreeMap<String, BTreeSet<String>>) -> Option<(String, Strin
         .map(|(channel, member)| (channel.clone(), member.clone()))
 }
 
-fn greet(dev: &Dev, address: SocketAddr, member: Option<(String, String)>) -> anyhow::Result<()> {
+fn greet(
+    dev: &Dev,
+    address: SocketAddr,
+    http: SocketAddr,
+    member: Option<(String, String)>,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "orchestrator {} listens on {address} (gRPC) and {} (HTTP)",
-        env!("CARGO_PKG_VERSION"),
-        dev.http
+        "orchestrator {} listens on {address} (gRPC) and {http} (HTTP)",
+        env!("CARGO_PKG_VERSION")
     )?;
     match dev.memory {
         true => writeln!(out, "nothing is kept: --memory")?,

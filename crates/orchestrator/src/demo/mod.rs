@@ -16,7 +16,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,6 +41,8 @@ use crate::{stop, telemetry};
 
 /// The folder of the embedded store, inside the demo's folder.
 const STORE: &str = "orchestrator";
+/// The channel file within the folder of a demo.
+const CHANNELS: &str = "channels.yaml";
 
 /// The exit status of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -149,9 +151,18 @@ async fn play(plan: Plan, folder: &Path) -> anyhow::Result<Ending> {
 
 /// A server that lets in exactly the organizations of the plan.
 async fn start_server(plan: Plan, folder: &Path) -> anyhow::Result<Standalone> {
-    let members = BTreeMap::from([(CHANNEL.to_owned(), plan.organization_ids().collect())]);
+    let members: BTreeSet<String> = plan.organization_ids().collect();
+    write_channels(&folder.join(CHANNELS), &members)?;
+    let members = BTreeMap::from([(CHANNEL.to_owned(), members)]);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Standalone::start(Some(&folder.join(STORE)), Membership::new(members), listen).await
+}
+
+/// The channel file with which the store can be served afterwards.
+fn write_channels(path: &Path, members: &BTreeSet<String>) -> anyhow::Result<()> {
+    let members: Vec<String> = members.iter().map(|member| format!("    - {member}\n")).collect();
+    let text = format!("channels:\n  {CHANNEL}:\n{}", members.concat());
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Connects the organizations and waits until the owner of the plan has seen all tasks done. Then, or when this is dropped, they stop.

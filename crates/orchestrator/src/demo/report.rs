@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::plan::Plan;
 use super::plan_owner::Seen;
-use super::{Finished, STORE};
+use super::{CHANNELS, Finished, STORE};
 
 /// A share as people read it.
 pub(super) fn percent(share: f32) -> String {
@@ -53,7 +53,7 @@ pub(super) fn write_folder(out: &mut impl Write, folder: &Path) -> io::Result<()
     )?;
     writeln!(
         out,
-        "Look into the store with: orchestrator dev --data {folder}/{STORE}"
+        "Look into the store with: orchestrator dev --data {folder}/{STORE} --channels {folder}/{CHANNELS}"
     )?;
     out.flush()
 }
