@@ -1,6 +1,6 @@
 //! The connection: where it leads, on whose behalf, and how a dead one is noticed.
 //!
-//! Every property of the transport is set in [`open`]; that is also the place for certificates. It does not know the services.
+//! Every property of the transport is set in [`open`], except those of encryption, which are in [`crate::tls`]. It does not know the services.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::RetryPolicy;
+use crate::{RetryPolicy, Tls};
 
 // A dead peer is noticed after half a minute, also while only an event stream is open and nothing happens on it.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -24,12 +24,14 @@ pub type Connection = InterceptedService<Channel, Identity>;
 /// Where to connect, and as whom.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// The server, as `http://host:port`.
+    /// The server, as `http://host:port`, or `https://host:port` with [`ClientOptions::tls`].
     pub uri: String,
     /// The caller: the value of the header `mspid` (core/ID-3).
     pub organization: String,
     /// The channel of all calls: the value of the header of this name (core/CHN-1).
     pub channel: String,
+    /// How to encrypt, and what to prove; `None`: not at all.
+    pub tls: Option<Tls>,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
     /// How often, how long and at what pace an unavailable server is asked again.
@@ -37,12 +39,13 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// Ten seconds to connect, and the default retries.
+    /// No encryption, ten seconds to connect, and the default retries.
     pub fn new(uri: impl Into<String>, organization: impl Into<String>, channel: impl Into<String>) -> Self {
         Self {
             uri: uri.into(),
             organization: organization.into(),
             channel: channel.into(),
+            tls: None,
             connect_timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
         }
@@ -68,6 +71,15 @@ pub enum Error {
         /// What was given.
         value: String,
     },
+    /// Encryption was asked for, but not by the address: nothing would have been encrypted.
+    #[error("{uri} must begin with https:// for encryption")]
+    Plain {
+        /// The address.
+        uri: String,
+    },
+    /// The certificates or the key cannot be used.
+    #[error("cannot use the certificates or the key")]
+    Tls(#[source] tonic::transport::Error),
     /// Nobody answered in time, or somebody who does not speak HTTP/2.
     #[error("cannot connect to {uri}")]
     Connect {
@@ -116,11 +128,7 @@ fn header_value(header: &'static str, value: &str) -> Result<MetadataValue<Ascii
 pub(crate) async fn open(options: &ClientOptions, calls: Arc<AtomicU64>) -> Result<Connection, Error> {
     let identity = Identity::new(options, calls)?;
     let uri = &options.uri;
-    let channel = Endpoint::from_shared(uri.clone())
-        .map_err(|source| Error::Uri {
-            uri: uri.clone(),
-            source,
-        })?
+    let channel = endpoint(uri, options.tls.as_ref())?
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -135,9 +143,25 @@ pub(crate) async fn open(options: &ClientOptions, calls: Arc<AtomicU64>) -> Resu
     Ok(InterceptedService::new(channel, identity))
 }
 
+/// Where the connection leads, and how it is encrypted.
+fn endpoint(uri: &str, tls: Option<&Tls>) -> Result<Endpoint, Error> {
+    let endpoint = Endpoint::from_shared(uri.to_owned()).map_err(|source| Error::Uri {
+        uri: uri.to_owned(),
+        source,
+    })?;
+    let Some(tls) = tls else {
+        return Ok(endpoint);
+    };
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Err(Error::Plain { uri: uri.to_owned() });
+    }
+    endpoint.tls_config(tls.config()).map_err(Error::Tls)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ClientOptions, Error, Identity, Interceptor, Request};
+    use crate::{Pair, Tls};
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
 
@@ -188,5 +212,29 @@ mod tests {
         drop(listener);
         let refused = super::open(&ClientOptions::new(uri, "MyOrg1MSP", "mychannel"), Arc::default()).await;
         assert!(matches!(refused, Err(Error::Connect { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_encryption_is_told_before_anything_is_sent() {
+        let tls = Tls {
+            authorities: String::new(),
+            server_name: None,
+            pair: Some(Pair {
+                certificates: "no certificate".to_owned(),
+                key: "no key".to_owned(),
+            }),
+        };
+        for (uri, message) in [
+            (
+                "http://localhost:9000",
+                "http://localhost:9000 must begin with https:// for encryption",
+            ),
+            ("https://localhost:9000", "cannot use the certificates or the key"),
+        ] {
+            let mut options = ClientOptions::new(uri, "MyOrg1MSP", "mychannel");
+            options.tls = Some(tls.clone());
+            let refused = super::open(&options, Arc::default()).await;
+            assert_eq!(refused.unwrap_err().to_string(), message);
+        }
     }
 }

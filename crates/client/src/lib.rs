@@ -7,6 +7,7 @@ mod connection;
 mod events;
 mod request;
 mod retry;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,7 @@ pub use connection::{ClientOptions, Connection, Error, Identity};
 pub use events::Events;
 pub use request::UnaryRequest;
 pub use retry::RetryPolicy;
+pub use tls::{Pair, Tls};
 
 /// The largest answer that is read, in bytes. Servers answer with 4 MiB at most unless they were configured otherwise (core/ID-14); a
 /// page of ten thousand tasks, which the contract allows, is larger.

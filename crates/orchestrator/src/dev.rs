@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use server::Membership;
+use server::tls::Tls;
+use server::{Membership, ServerOptions};
 
+use crate::certs::Layout;
 use crate::configuration::Channels;
 use crate::standalone::Standalone;
 use crate::{stop, telemetry};
@@ -38,6 +40,9 @@ pub(crate) struct Dev {
     /// The channel file (YAML); without it: mychannel with MyOrg1MSP, MyOrg2MSP, MyOrg3MSP.
     #[arg(long, value_name = "FILE")]
     channels: Option<PathBuf>,
+    /// Require mutual TLS, with the certificates that `orchestrator certs --directory DIR` has made.
+    #[arg(long, value_name = "DIR")]
+    mtls: Option<PathBuf>,
     /// Listen beyond this machine although nothing is encrypted and anybody who connects can act as any organization.
     #[arg(long)]
     insecure_listen_beyond_loopback: bool,
@@ -46,10 +51,14 @@ pub(crate) struct Dev {
 /// Serves until it is told to stop.
 ///
 /// # Errors
-/// The address, folder or channel file cannot be used.
+/// The address, folder, channel file or certificates cannot be used.
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     telemetry::for_people();
-    for address in [dev.listen, dev.http] {
+    let open_to_all = match dev.mtls {
+        Some(_) => vec![dev.http],
+        None => vec![dev.listen, dev.http],
+    };
+    for address in open_to_all {
         ensure!(
             address.ip().is_loopback() || dev.insecure_listen_beyond_loopback,
             "{address} can be reached from other machines, where anybody could act as any organization; \
@@ -62,7 +71,11 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     };
     let directory = (!dev.memory).then_some(dev.data.as_path());
     let hint = usage(&channels);
-    let mut server = Standalone::start(directory, Membership::new(channels), dev.listen).await?;
+    let mut options = ServerOptions::new(Membership::new(channels));
+    if let Some(directory) = &dev.mtls {
+        options.tls = Some(Tls::load(&Layout::new(directory)?.files())?);
+    }
+    let mut server = Standalone::start_with(directory, options, dev.listen).await?;
     let http = server::admin::listen(dev.http)
         .await
         .with_context(|| format!("cannot listen on {}", dev.http))?;
@@ -114,10 +127,14 @@ fn greet(
         false => writeln!(out, "everything is kept in {}", dev.data.display())?,
     }
     if let Some((channel, member)) = member {
+        let access = match &dev.mtls {
+            Some(directory) => Layout::new(directory)?.access(&member),
+            None => "-plaintext".to_owned(),
+        };
         writeln!(out, "\nregister an organization, for example with grpcurl:\n")?;
         writeln!(
             out,
-            "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' \\"
+            "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' \\"
         )?;
         writeln!(out, "    -d '{{\"address\": \"http://backend.example\"}}' \\")?;
         writeln!(
@@ -127,7 +144,7 @@ fn greet(
         writeln!(out, "list the services (reflection needs the headers, too):\n")?;
         writeln!(
             out,
-            "  grpcurl -plaintext -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n"
+            "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n"
         )?;
     }
     writeln!(out, "Ctrl-C stops it.")?;

@@ -1,8 +1,10 @@
 //! The executable: commands, configuration, telemetry, and the one place where a store is chosen for each of them.
 //!
 //! `serve` runs a consortium's server on PostgreSQL, `dev` the same server on the embedded store for one machine, `demo` a whole federated
-//! training on it, `migrate` brings a database up to date. Start at [`Command`]; each command has a file of its own.
+//! training on it, `migrate` brings a database up to date, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of its own.
 
+mod bench;
+mod certs;
 mod configuration;
 mod demo;
 mod dev;
@@ -30,12 +32,16 @@ struct Arguments {
 enum Command {
     /// Watch organizations train a model together through an orchestrator, on this machine.
     Demo(demo::Demo),
-    /// Run a server for development: embedded store, loopback, no encryption.
+    /// Run a server for development: embedded store, loopback, no encryption unless asked for.
     Dev(dev::Dev),
     /// Run the server on PostgreSQL, configured by environment variables (see docs/configuration.md).
     Serve,
+    /// Put a server of this API under load and measure it; leaves its assets behind.
+    Bench(bench::Bench),
     /// Bring a PostgreSQL database to the newest schema; safe to run again and at the same time as another.
     Migrate(migrate::Migrate),
+    /// Make certificates for trying mutual TLS: an authority and a pair for each organization, and for the server.
+    Certs(certs::Certs),
 }
 
 fn main() -> ExitCode {
@@ -59,7 +65,9 @@ async fn run(command: Command) -> ExitCode {
         Command::Demo(demo) => return demo::run(demo).await,
         Command::Dev(dev) => dev::run(dev).await,
         Command::Serve => serve::run().await,
+        Command::Bench(bench) => bench::run(bench).await,
         Command::Migrate(migrate) => migrate::run(migrate).await,
+        Command::Certs(certs) => certs::run(&certs),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

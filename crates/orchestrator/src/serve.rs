@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use asset::Policy;
 use postgres::{Postgres, PostgresOptions};
+use server::tls::{ClientFiles, Files, Tls};
 use server::{Membership, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 
+use crate::configuration::environment::Tls as TlsConfiguration;
 use crate::configuration::{Channels, ServeConfiguration};
 use crate::{stop, telemetry};
 
 /// Serves until it is told to stop.
 ///
 /// # Errors
-/// Everything that is wrong with the settings, at once; an unreachable database; a port that is taken.
+/// Everything that is wrong with the settings, at once; a file that cannot be used; an unreachable database; a port that is taken.
 pub(crate) async fn run() -> anyhow::Result<()> {
     let configuration = match ServeConfiguration::from_environment(std::env::vars_os()) {
         Ok(configuration) => configuration,
@@ -34,10 +36,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    ensure!(
-        configuration.grpc.tls.is_none(),
-        "TLS is not available in this version: ORCHESTRATOR_TLS_ENABLED must be false"
-    );
+    let tls = configuration.grpc.tls.as_ref();
+    let tls = tls.map(|tls| Tls::load(&files(tls))).transpose()?;
     let channels = Channels::load(&configuration.channel_file)?;
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;
@@ -53,7 +53,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {http}"))?;
     let server = Server::new(
         start_service(store, &configuration),
-        server_options(channels, &configuration),
+        server_options(channels, tls, &configuration),
     );
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
@@ -85,8 +85,21 @@ fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service
     Service::new(Arc::new(store), options)
 }
 
-fn server_options(channels: Channels, configuration: &ServeConfiguration) -> ServerOptions {
+fn files(tls: &TlsConfiguration) -> Files {
+    Files {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        clients: tls.mutual.as_ref().map(|mutual| ClientFiles {
+            server_authorities: mutual.server_ca.clone(),
+            client_authorities: mutual.client_ca_directory.clone(),
+            verify_organization: mutual.verify_client_msp_id,
+        }),
+    }
+}
+
+fn server_options(channels: Channels, tls: Option<Tls>, configuration: &ServeConfiguration) -> ServerOptions {
     let mut options = ServerOptions::new(Membership::new(channels.members));
+    options.tls = tls;
     options.policy = Policy {
         refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers,
     };

@@ -24,15 +24,27 @@ pub(crate) struct Standalone {
 }
 
 impl Standalone {
-    /// Starts a server on the store in `directory`, or in memory, for the members of these channels.
+    /// Starts a server in plain text on the store in `directory`, or in memory, for the members of these channels.
+    ///
+    /// # Errors
+    /// As for [`Standalone::start_with`].
+    pub(crate) async fn start(
+        directory: Option<&Path>,
+        membership: Membership,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        Self::start_with(directory, ServerOptions::new(membership), listen).await
+    }
+
+    /// Starts a server on the store in `directory`, or in memory, with these settings; policy and version are ours.
     ///
     /// Assets that would stop the consumers of known backends are refused (core/DEF-61): on a developer's machine one wants to know.
     ///
     /// # Errors
     /// The folder is in use or unusable; the address is taken.
-    pub(crate) async fn start(
+    pub(crate) async fn start_with(
         directory: Option<&Path>,
-        membership: Membership,
+        mut options: ServerOptions,
         listen: SocketAddr,
     ) -> anyhow::Result<Self> {
         let store: Arc<dyn Store> = match directory {
@@ -49,7 +61,6 @@ impl Standalone {
             .local_addr()
             .context("cannot tell where the server listens")?;
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
-        let mut options = ServerOptions::new(membership);
         options.policy = Policy {
             refuse_assets_that_stop_consumers: true,
         };

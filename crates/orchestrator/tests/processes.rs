@@ -11,6 +11,7 @@ mod process;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use client::{Client, ClientOptions, Pair, Tls};
 use postgres::testing::{Cluster, TestDatabase};
 use process::{Caller, Process, key, orchestrator};
 
@@ -245,4 +246,126 @@ async fn requests_that_ended_the_predecessor_are_answered() {
         tonic::Code::FailedPrecondition
     );
     caller.register_plan(2).await.unwrap();
+}
+
+/// The settings that `orchestrator certs` prints for a shell, and nothing but comments besides.
+fn settings_of_certs(output: &str) -> Vec<(&str, &str)> {
+    let lines = output.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let setting = line.strip_prefix("export ").expect(line);
+            let (name, value) = setting.split_once('=').expect(line);
+            (name, value.trim_matches('\''))
+        })
+        .collect()
+}
+
+/// Registers an organization with a pair that `orchestrator certs` has made for `holder`.
+async fn register_with_pair_of(
+    directory: &Path,
+    address: &str,
+    holder: &str,
+    organization: &str,
+) -> Result<proto::Organization, tonic::Status> {
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+    let mut options = ClientOptions::new(format!("https://{address}"), organization, "mychannel");
+    options.tls = Some(Tls {
+        authorities: read("server/cacert/ca.crt"),
+        server_name: None,
+        pair: Some(Pair {
+            certificates: read(&format!("organizations/{holder}/tls.crt")),
+            key: read(&format!("organizations/{holder}/tls.key")),
+        }),
+    });
+    let client = Client::connect(options).await.unwrap();
+    let request = proto::RegisterOrganizationParam {
+        address: "http://backend.example".to_owned(),
+    };
+    client.call(request).await
+}
+
+async fn assert_only_holders_get_in(directory: &Path, address: &str) {
+    for organization in ["MyOrg1MSP", "MyOrg2MSP", "MyOrg3MSP"] {
+        register_with_pair_of(directory, address, organization, organization)
+            .await
+            .unwrap();
+    }
+    let refused = register_with_pair_of(directory, address, "MyOrg1MSP", "MyOrg2MSP")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied, "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certs_makes_what_serve_and_dev_need_for_mutual_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("certificates");
+    let certs = || {
+        orchestrator(&["certs", "--directory", directory.to_str().unwrap()], &[])
+            .output()
+            .unwrap()
+    };
+    let made = certs();
+    assert!(made.status.success(), "{made:?}");
+    let again = certs();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("is not empty"));
+
+    let output = String::from_utf8(made.stdout).unwrap();
+    let settings = settings_of_certs(&output);
+    assert_eq!(settings.len(), 7, "{output}");
+    let file = channel_file(&folder);
+    let database = Cluster::shared().await.fresh_database().await;
+    let mut environment = environment(&database, &file);
+    environment.retain(|(name, _)| settings.iter().all(|(set, _)| set != name));
+    environment.extend(settings);
+    let server = Process::serve(&environment);
+    assert_only_holders_get_in(&directory, &server.address).await;
+    server.kill();
+
+    let mtls = ["--mtls", directory.to_str().unwrap()];
+    let server = Process::dev_with(&folder.path().join("data"), &mtls);
+    assert_only_holders_get_in(&directory, &server.address).await;
+}
+
+#[test]
+fn serve_names_a_certificate_that_it_cannot_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = channel_file(&folder);
+    let path = file.to_str().unwrap();
+    let settings = [
+        ("ORCHESTRATOR_DATABASE_URL", "postgres://nobody@localhost:1/none"),
+        ("ORCHESTRATOR_CHANNEL_CONFIG", path),
+        ("ORCHESTRATOR_TX_RETRY_BUDGET", "500ms"),
+        ("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "false"),
+        ("ORCHESTRATOR_TLS_ENABLED", "true"),
+        ("ORCHESTRATOR_MTLS_ENABLED", "false"),
+        ("ORCHESTRATOR_TLS_CERT_PATH", path),
+        ("ORCHESTRATOR_TLS_KEY_PATH", path),
+    ];
+    let output = orchestrator(&["serve"], &settings).output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(
+        log.contains(&format!("cannot use {path}: there is no certificate in it")),
+        "{log}"
+    );
+}
+
+#[test]
+fn certs_refuses_names_that_would_leave_the_directory() {
+    for name in ["../elsewhere", "..data", "a/b", "a/", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("certificates");
+        let arguments = [
+            "certs",
+            "--directory",
+            directory.to_str().unwrap(),
+            "--organizations",
+            name,
+        ];
+        let output = orchestrator(&arguments, &[]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name:?}");
+        assert!(!directory.exists(), "{name:?}");
+    }
 }

@@ -1,9 +1,9 @@
 -- Version 1: everything the store keeps.
 --
--- * There are no foreign keys. Whoever writes a channel holds the lock on its row and has checked what it refers to; the database would check
---   it again, row by row, under locks of its own.
--- * Every row names its channel. Keys are unique across channels, so primary keys leave the channel out, and a key of another channel is
---   known to be taken.
+-- * There are no foreign keys. Whoever writes a channel holds the lock on its row and has checked what it refers
+--   to; the database would check it again, row by row, under locks of its own.
+-- * Rows of assets name their channel; links between assets of one channel do not. Keys are unique across
+--   channels, so primary keys leave the channel out, and a key of another channel is known to be taken.
 -- * Times are microseconds since 1970 in UTC, as a bigint: exact, and without a range of their own to check.
 -- * Text is compared byte by byte (COLLATE "C"), as the service compares it, whatever the database's locale.
 -- * Numbers of statuses and kinds are those of the wire.
@@ -157,7 +157,7 @@ CREATE INDEX compute_task_by_date ON orchestrator.compute_task (channel, creatio
 CREATE INDEX compute_task_by_plan ON orchestrator.compute_task (channel, compute_plan_key, creation_date, key);
 CREATE INDEX compute_task_by_function ON orchestrator.compute_task (channel, function_key, creation_date, key);
 CREATE INDEX compute_task_by_worker ON orchestrator.compute_task (channel, worker, creation_date, key);
--- What workers poll for. Done, canceled and failed tasks (4, 5, 6) are nearly all there are, and nobody polls for them.
+-- What workers poll for. Nearly all tasks are done, canceled or failed (4, 5, 6), and nobody polls for those.
 CREATE INDEX compute_task_at_work ON orchestrator.compute_task (channel, worker, status, creation_date, key)
     WHERE status IN (1, 2, 3, 7, 8);
 -- Tasks whose function is not built yet: few, and only for a while.

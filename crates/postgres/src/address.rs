@@ -1,28 +1,25 @@
 //! Storage addresses: which are in use in a channel, and by how they come to be.
 
-use asset::{ChannelName, Needs};
+use std::collections::BTreeSet;
+
+use asset::ChannelName;
 
 use crate::load::Query;
 use crate::statement::Statement;
 
 /// Which addresses are in use.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let addresses = &needs.addresses;
-    let statement = || {
-        Statement::new(
-            "-- address::load
-            SELECT address
-            FROM orchestrator.storage_address
-            WHERE channel = $1 AND address = ANY ($2)",
-        )
-        .with(channel.as_str())
-        .with(addresses.iter().map(String::as_str).collect::<Vec<_>>())
-    };
-    (!addresses.is_empty()).then(|| {
-        Query::new("storage_address", statement(), |row, facts| {
-            facts.addresses.insert(row.get("address")?, true);
-            Ok(())
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, addresses: &'a BTreeSet<String>) -> Query<'a> {
+    let statement = Statement::new(
+        "-- address::load
+        SELECT address
+        FROM orchestrator.storage_address
+        WHERE channel = $1 AND address = ANY ($2)",
+    )
+    .with(channel.as_str())
+    .with(addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    Query::new("storage_address", statement, |row, facts| {
+        facts.addresses.insert(row.get("address")?, true);
+        Ok(())
     })
 }
 

@@ -1,8 +1,9 @@
 //! A batch: one transaction that locks its channel's row first and commits everything in its last flight.
 //!
-//! It runs at READ COMMITTED: each statement sees what was committed when it began, and since the lock was there before, that is everything
-//! any earlier batch of the channel wrote, in any process. Nothing can run beside it, so nothing is ever in conflict. Start at
-//! [`PostgresBatch::begin`]; which rows a write comes to stands in [`statements`].
+//! It runs at READ COMMITTED: each statement sees what was committed when it began, and since the lock was
+//! there before, that is everything any earlier batch of the channel wrote, in any process. Nothing can run
+//! beside it, so nothing is ever in conflict. Start at [`PostgresBatch::begin`]; which rows a write comes to
+//! stands in [`statements`].
 
 use asset::{ChannelName, Facts, Needs};
 use async_trait::async_trait;
@@ -57,7 +58,8 @@ impl Batch for PostgresBatch {
     }
 }
 
-/// The first batch of a channel makes its row. Two may try at once: the second waits for the first, and then finds the row.
+/// The first batch of a channel makes its row. Two may try at once: the second waits for the first, and then
+/// finds the row.
 async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<Head> {
     let head = lock(transaction, &[channel::create(channel), channel::lock(channel)]).await?;
     head.ok_or_else(|| Error::Unavailable(format!("channel {channel} has vanished")))

@@ -8,7 +8,8 @@ use crate::statement::{Statement, bigint};
 
 pub(crate) const TABLE: &str = "channel";
 
-/// Locks the channel until the transaction ends, and tells where its log ends; no row if the channel does not exist yet.
+/// Locks the channel until the transaction ends, and tells where its log ends; no row if the channel does not
+/// exist yet.
 pub(crate) fn lock(channel: &ChannelName) -> Statement<'_> {
     Statement::new(
         "-- channel::lock

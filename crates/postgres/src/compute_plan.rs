@@ -1,9 +1,10 @@
 //! Compute plans: their rows, how they are loaded as facts, written, and listed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, ComputePlan, Needs, Timestamp};
+use asset::{ChannelName, ComputePlan, ComputePlanKey, Timestamp};
 use persistence::{ByDateAndKey, ComputePlanFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 
@@ -17,22 +18,17 @@ pub(crate) const TABLE: &str = "compute_plan";
 const COLUMNS: &str = "key, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
 
 /// Compute plans by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.compute_plans;
-    let statement = || {
-        Statement::new(format!(
-            "-- compute_plan::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.compute_plan
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.compute_plans, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputePlanKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- compute_plan::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.compute_plan
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.compute_plans, read)
     })
 }
 

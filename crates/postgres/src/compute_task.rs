@@ -1,14 +1,17 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
-//! Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the children of a task, and the tasks
-//! that name an asset as input. What a batch loads is found by keys alone and tells by its column `here` whether it is of the channel: a
-//! condition on the channel would tempt the database to walk through all of the channel's tasks (see `plans.rs`).
+//! Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the
+//! children of a task, and the tasks that name an asset as input. What a batch loads is found by keys alone
+//! and tells by its column `here` whether it is of the channel: a condition on the channel would tempt the
+//! database to walk through all of the channel's tasks (see `plans.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, ComputeTask, ComputeTaskStatus, Facts, Needs};
+use asset::{
+    ChannelName, ComputePlanKey, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, FunctionKey, ModelKey,
+};
 use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -25,162 +28,136 @@ const COLUMNS: &str =
             logs_permission, creation_date";
 
 /// Compute tasks by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.compute_tasks;
-    let statement = || {
-        Statement::new(format!(
-            "-- compute_task::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.compute_task
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.compute_tasks, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- compute_task::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.compute_task
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.compute_tasks, read)
     })
 }
 
 /// Only the statuses of tasks.
-pub(crate) fn load_statuses<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.task_statuses;
-    let statement = || {
-        Statement::new(
-            "-- compute_task::load_statuses
-            SELECT key, status, channel = $1 AS here
-            FROM orchestrator.compute_task
-            WHERE key = ANY ($2)",
-        )
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            if row.get("here")? {
-                put_status(row, facts)?;
-            }
-            Ok(())
-        })
+pub(crate) fn load_statuses<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
+    let statement = Statement::new(
+        "-- compute_task::load_statuses
+        SELECT key, status, channel = $1 AS here
+        FROM orchestrator.compute_task
+        WHERE key = ANY ($2)",
+    )
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        if row.get("here")? {
+            put_status(row, facts)?;
+        }
+        Ok(())
     })
 }
 
 /// The children of tasks, each whole and once, in order of registration.
-pub(crate) fn load_children<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let parents = &needs.children;
-    let statement = || {
-        Statement::new(format!(
-            "-- compute_task::load_children
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.compute_task
-            WHERE key = ANY (ARRAY(
-                SELECT child_key FROM orchestrator.compute_task_parent WHERE parent_key = ANY ($2)
-            ))
-            ORDER BY creation_date, registration"
+pub(crate) fn load_children<'a>(
+    channel: &'a ChannelName,
+    parents: &'a BTreeSet<ComputeTaskKey>,
+) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- compute_task::load_children
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.compute_task
+        WHERE key = ANY (ARRAY(
+            SELECT child_key FROM orchestrator.compute_task_parent WHERE parent_key = ANY ($2)
         ))
-        .with(channel.as_str())
-        .with_keys(parents)
-    };
-    (!parents.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let Some(child) = put_unless_known(row, facts)? else {
-                return Ok(());
-            };
-            for parent in child
-                .parents()
-                .into_iter()
-                .filter(|parent| parents.contains(parent))
-            {
+        ORDER BY creation_date, registration"
+    ))
+    .with(channel.as_str())
+    .with_keys(parents);
+    Query::new(TABLE, statement, |row, facts| {
+        let Some(child) = put_unless_known(row, facts)? else {
+            return Ok(());
+        };
+        for parent in child.parents() {
+            if parents.contains(&parent) {
                 facts.children.entry(parent).or_default().push(child.key);
             }
-            Ok(())
-        })
+        }
+        Ok(())
     })
 }
 
-/// The tasks of functions that wait for the build or its end, whole, in order of registration.
-pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let functions = &needs.unbuilt_tasks;
-    let statement = || {
-        Statement::new(format!(
-            "-- compute_task::load_unbuilt
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.compute_task
-            WHERE function_key = ANY ($2) AND status IN (7, 8)
-            ORDER BY creation_date, registration"
-        ))
-        .with(channel.as_str())
-        .with_keys(functions)
-    };
-    (!functions.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let Some(task) = put_unless_known(row, facts)? else {
-                return Ok(());
-            };
-            facts
-                .unbuilt_tasks
-                .entry(task.function_key)
-                .or_default()
-                .push(task.key);
-            Ok(())
-        })
+/// The tasks of functions that wait for the build (7) or its end (8), whole, in order of registration.
+pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, functions: &'a BTreeSet<FunctionKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- compute_task::load_unbuilt
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.compute_task
+        WHERE function_key = ANY ($2) AND status IN (7, 8)
+        ORDER BY creation_date, registration"
+    ))
+    .with(channel.as_str())
+    .with_keys(functions);
+    Query::new(TABLE, statement, |row, facts| {
+        let Some(task) = put_unless_known(row, facts)? else {
+            return Ok(());
+        };
+        facts
+            .unbuilt_tasks
+            .entry(task.function_key)
+            .or_default()
+            .push(task.key);
+        Ok(())
     })
 }
 
 /// The tasks that name models as input by their key, with their statuses.
-pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let models = &needs.model_users;
-    let statement = || {
-        Statement::new(
-            "-- compute_task::load_model_users
-            SELECT task.key, input.asset_key, task.status, task.channel = $1 AS here
-            FROM orchestrator.compute_task_input_asset AS input
-            JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
-            WHERE input.asset_key = ANY ($2)
-            ORDER BY task.creation_date, task.registration",
-        )
-        .with(channel.as_str())
-        .with_keys(models)
-    };
-    (!models.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            if row.get("here")? {
-                facts
-                    .model_users
-                    .entry(row.key("asset_key")?)
-                    .or_default()
-                    .push(row.key("key")?);
-                put_status(row, facts)?;
-            }
-            Ok(())
-        })
+pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, models: &'a BTreeSet<ModelKey>) -> Query<'a> {
+    let statement = Statement::new(
+        "-- compute_task::load_model_users
+        SELECT task.key, input.asset_key, task.status, task.channel = $1 AS here
+        FROM orchestrator.compute_task_input_asset AS input
+        JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
+        WHERE input.asset_key = ANY ($2)
+        ORDER BY task.creation_date, task.registration",
+    )
+    .with(channel.as_str())
+    .with_keys(models);
+    Query::new(TABLE, statement, |row, facts| {
+        if row.get("here")? {
+            facts
+                .model_users
+                .entry(row.key("asset_key")?)
+                .or_default()
+                .push(row.key("key")?);
+            put_status(row, facts)?;
+        }
+        Ok(())
     })
 }
 
 /// Which statuses occur in plans.
-pub(crate) fn load_statuses_in_plans<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let plans = &needs.statuses_in_plans;
-    let statement = || {
-        Statement::new(
-            "-- compute_task::load_statuses_in_plans
-            SELECT DISTINCT compute_plan_key, status
-            FROM orchestrator.compute_task
-            WHERE channel = $1 AND compute_plan_key = ANY ($2)",
-        )
-        .with(channel.as_str())
-        .with_keys(plans)
-    };
-    (!plans.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let statuses = facts
-                .statuses_in_plans
-                .entry(row.key("compute_plan_key")?)
-                .or_default();
-            statuses.insert(row.number("status", ComputeTaskStatus::from_number)?);
-            Ok(())
-        })
+pub(crate) fn load_statuses_in_plans<'a>(
+    channel: &'a ChannelName,
+    plans: &'a BTreeSet<ComputePlanKey>,
+) -> Query<'a> {
+    let statement = Statement::new(
+        "-- compute_task::load_statuses_in_plans
+        SELECT DISTINCT compute_plan_key, status
+        FROM orchestrator.compute_task
+        WHERE channel = $1 AND compute_plan_key = ANY ($2)",
+    )
+    .with(channel.as_str())
+    .with_keys(plans);
+    Query::new(TABLE, statement, |row, facts| {
+        let statuses = facts
+            .statuses_in_plans
+            .entry(row.key("compute_plan_key")?)
+            .or_default();
+        statuses.insert(row.number("status", ComputeTaskStatus::from_number)?);
+        Ok(())
     })
 }
 
@@ -288,14 +265,15 @@ pub(crate) fn set_status(status: i16, keys: Vec<Uuid>) -> Statement<'static> {
     .with(keys)
 }
 
-/// Puts a whole task that was not asked for by key, unless something newer is known of it. `None` if it is of another channel.
-fn put_unless_known(row: &Columns<'_>, facts: &mut Facts) -> Result<Option<ComputeTask>> {
+/// Puts a whole task that was not asked for by key, unless something newer is known of it. `None` if it is of
+/// another channel.
+fn put_unless_known(row: &Columns<'_>, facts: &mut Facts) -> Result<Option<Arc<ComputeTask>>> {
     if !row.get::<bool>("here")? {
         return Ok(None);
     }
-    let task = read(row)?;
+    let task = Arc::new(read(row)?);
     if !facts.compute_tasks.knows(task.key) {
-        facts.compute_tasks.put(task.key, Arc::new(task.clone()));
+        facts.compute_tasks.put(task.key, Arc::clone(&task));
     }
     Ok(Some(task))
 }

@@ -1,7 +1,8 @@
 //! Connection strings: which database, as whom, how secured, and with which settings.
 //!
-//! Owns the differences between what operators write and what the driver takes: parameters that only the predecessor's pool knew are dropped,
-//! settings of the session are handed on to the database, and environment variables fill in what is left open. Start at [`parse`].
+//! Owns the differences between what operators write and what the driver takes: parameters that only the
+//! predecessor's pool knew are dropped, settings of the session are handed on to the database, and
+//! environment variables fill in what is left open. Start at [`parse`].
 
 use std::collections::BTreeMap;
 
@@ -58,7 +59,8 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("PGUSER", "user"),
 ];
 
-/// What holds if nothing else is said. A database that gives no sign of life for ten seconds is taken for gone. Times are in seconds.
+/// What holds if nothing else is said. A database that gives no sign of life for ten seconds is taken for
+/// gone. Times are in seconds.
 const DEFAULTS: [(&str, &str); 7] = [
     ("application_name", "orchestrator"),
     ("connect_timeout", "10"),

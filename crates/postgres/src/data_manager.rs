@@ -1,9 +1,10 @@
 //! Data managers: their rows, how they are loaded as facts, written, and listed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, DataManager, Needs};
+use asset::{ChannelName, DataManager, DataManagerKey};
 use persistence::{ByDateAndKey, PageRequest, Result};
 use tokio_postgres::types::Json;
 
@@ -18,22 +19,17 @@ const COLUMNS: &str =
     "key, name, owner, permissions, logs_permission, description, opener, metadata, creation_date";
 
 /// Data managers by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.data_managers;
-    let statement = || {
-        Statement::new(format!(
-            "-- data_manager::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.data_manager
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.data_managers, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<DataManagerKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- data_manager::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.data_manager
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.data_managers, read)
     })
 }
 

@@ -1,9 +1,11 @@
-//! Data samples: their rows, how they are loaded as facts, written, and listed. The managers that offer a sample are rows of their own.
+//! Data samples: their rows, how they are loaded as facts, written, and listed. The managers that offer a
+//! sample are rows of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, DataManagerKey, DataSample, Needs};
+use asset::{ChannelName, DataManagerKey, DataSample, DataSampleKey};
 use persistence::{ByDateAndKey, DataSampleFilter, PageRequest, Result, SampleLink};
 use uuid::Uuid;
 
@@ -24,49 +26,42 @@ const COLUMNS: &str = "key, owner, checksum, creation_date,
         ) AS data_manager_keys";
 
 /// Data samples by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.data_samples;
-    let statement = || {
-        Statement::new(format!(
-            "-- data_sample::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.data_sample
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.data_samples, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<DataSampleKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- data_sample::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.data_sample
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.data_samples, read)
     })
 }
 
 /// The keys of the samples that managers offer, by creation date and key (core/DST-2).
-pub(crate) fn load_samples_of_managers<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let managers = &needs.samples_of_managers;
-    let statement = || {
-        Statement::new(
-            "-- data_sample::load_samples_of_managers
-            SELECT link.data_manager_key, sample.key
-            FROM orchestrator.data_sample_manager AS link
-            JOIN orchestrator.data_sample AS sample ON sample.key = link.data_sample_key
-            WHERE link.data_manager_key = ANY ($2) AND sample.channel = $1
-            ORDER BY sample.creation_date, sample.key",
-        )
-        .with(channel.as_str())
-        .with_keys(managers)
-    };
-    (!managers.is_empty()).then(|| {
-        Query::new("data_sample_manager", statement(), |row, facts| {
-            let samples = facts
-                .samples_of_managers
-                .entry(row.key("data_manager_key")?)
-                .or_default();
-            samples.push(row.key("key")?);
-            Ok(())
-        })
+pub(crate) fn load_of_managers<'a>(
+    channel: &'a ChannelName,
+    managers: &'a BTreeSet<DataManagerKey>,
+) -> Query<'a> {
+    let statement = Statement::new(
+        "-- data_sample::load_of_managers
+        SELECT link.data_manager_key, sample.key
+        FROM orchestrator.data_sample_manager AS link
+        JOIN orchestrator.data_sample AS sample ON sample.key = link.data_sample_key
+        WHERE link.data_manager_key = ANY ($2) AND sample.channel = $1
+        ORDER BY sample.creation_date, sample.key",
+    )
+    .with(channel.as_str())
+    .with_keys(managers);
+    Query::new("data_sample_manager", statement, |row, facts| {
+        let samples = facts
+            .samples_of_managers
+            .entry(row.key("data_manager_key")?)
+            .or_default();
+        samples.push(row.key("key")?);
+        Ok(())
     })
 }
 

@@ -1,14 +1,17 @@
 //! Database errors in the words of the storage contract: the only place that reads SQLSTATE.
 //!
-//! What an error means depends on when it comes: [`of`] is for everything before a commit was sent, [`before_commit`]
-//! and [`of_commit`] are for the flight that ends with it.
+//! What an error means depends on when it comes: [`of`] is for everything before a commit was sent,
+//! [`before_commit`] and [`of_commit`] are for the flight that ends with it.
+
+use std::borrow::Borrow;
 
 use deadpool_postgres::PoolError;
 use persistence::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 /// The error of a statement that was not to commit anything, or of connecting.
-pub(crate) fn of(error: &tokio_postgres::Error) -> Error {
+pub(crate) fn of(error: impl Borrow<tokio_postgres::Error>) -> Error {
+    let error = error.borrow();
     match error.as_db_error() {
         Some(database) => of_database(database),
         None => Error::Unavailable(text(error)),
@@ -17,9 +20,10 @@ pub(crate) fn of(error: &tokio_postgres::Error) -> Error {
 
 /// The error of a statement behind which the commit was sent already.
 ///
-/// What the database says about the statement is certain: it handles them in their order, so the commit did not happen. If it says nothing,
-/// nobody knows how far it came.
-pub(crate) fn before_commit(error: &tokio_postgres::Error) -> Error {
+/// What the database says about the statement is certain: it handles them in their order, so the commit did
+/// not happen. If it says nothing, nobody knows how far it came.
+pub(crate) fn before_commit(error: impl Borrow<tokio_postgres::Error>) -> Error {
+    let error = error.borrow();
     match error.as_db_error() {
         Some(database) => of_database(database),
         None => Error::OutcomeUnknown(text(error)),
@@ -27,7 +31,8 @@ pub(crate) fn before_commit(error: &tokio_postgres::Error) -> Error {
 }
 
 /// The error of the commit itself: undone if the database says so and the session goes on, else unknown.
-pub(crate) fn of_commit(error: &tokio_postgres::Error) -> Error {
+pub(crate) fn of_commit(error: impl Borrow<tokio_postgres::Error>) -> Error {
+    let error = error.borrow();
     match error.as_db_error() {
         Some(database) if !ends_session(database) => of_database(database),
         _ => Error::OutcomeUnknown(text(error)),
@@ -35,7 +40,8 @@ pub(crate) fn of_commit(error: &tokio_postgres::Error) -> Error {
 }
 
 /// The error of waiting for a connection.
-pub(crate) fn of_pool(error: &PoolError) -> Error {
+pub(crate) fn of_pool(error: impl Borrow<PoolError>) -> Error {
+    let error = error.borrow();
     match error {
         PoolError::Backend(error) => of(error),
         other => Error::Unavailable(other.to_string()),
@@ -101,7 +107,8 @@ fn ends_session(error: &DbError) -> bool {
     error.severity() != "ERROR" && !refused.iter().any(|class| error.code().code().starts_with(class))
 }
 
-/// The message with what the database adds for its operator. The detail may quote rows, which the log of an operator may hold.
+/// The message with what the database adds for its operator. The detail may quote rows, which the log of an
+/// operator may hold.
 fn database_text(error: &DbError) -> String {
     let mut text = format!("{} (SQLSTATE {})", error.message(), error.code().code());
     for more in [error.detail(), error.hint()].into_iter().flatten() {

@@ -1,10 +1,11 @@
 //! Failure reports: their rows, how they are loaded as facts, and written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::failure_report::{ErrorType, FailedAssetKind};
-use asset::key::Key;
-use asset::{ChannelName, FailureReport, Needs};
+use asset::key::{FailedAssetKey, Key};
+use asset::{ChannelName, FailureReport};
 use persistence::Result;
 use tokio_postgres::types::Json;
 
@@ -17,26 +18,21 @@ pub(crate) const TABLE: &str = "failure_report";
 const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
 
 /// Failure reports by the key of what failed.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.failure_reports;
-    let statement = || {
-        Statement::new(format!(
-            "-- failure_report::load
-            SELECT {COLUMNS}
-            FROM orchestrator.failure_report
-            WHERE asset_key = ANY ($2) AND channel = $1"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let report = read(row)?;
-            facts
-                .failure_reports
-                .insert(report.asset_key, Some(Arc::new(report)));
-            Ok(())
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FailedAssetKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- failure_report::load
+        SELECT {COLUMNS}
+        FROM orchestrator.failure_report
+        WHERE asset_key = ANY ($2) AND channel = $1"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        let report = read(row)?;
+        facts
+            .failure_reports
+            .insert(report.asset_key, Some(Arc::new(report)));
+        Ok(())
     })
 }
 

@@ -1,9 +1,10 @@
 //! Functions: their rows, how they are loaded as facts, written, and listed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, Function, FunctionStatus, Needs};
+use asset::{ChannelName, Function, FunctionKey, FunctionStatus};
 use persistence::{ByDateAndKey, FunctionFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 
@@ -14,25 +15,22 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "function";
 
-const COLUMNS: &str = "key, name, owner, permissions, description, archive, image, inputs, outputs, metadata, status, creation_date";
+const COLUMNS: &str =
+    "key, name, owner, permissions, description, archive, image, inputs, outputs, metadata, status,
+            creation_date";
 
 /// Functions by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.functions;
-    let statement = || {
-        Statement::new(format!(
-            "-- function::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.function
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.functions, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FunctionKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- function::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.function
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.functions, read)
     })
 }
 

@@ -1,7 +1,8 @@
 //! Hints: telling the other processes that a channel has new events, and hearing it from them.
 //!
-//! A NOTIFY inside a writing transaction would make all commits of the database wait for each other, so hints are sent afterwards, together, on
-//! a connection of their own. They may get lost, and nobody relies on them. Start at [`Hints`].
+//! A NOTIFY inside a writing transaction would make all commits of the database wait for each other, so hints
+//! are sent afterwards, together, on a connection of their own. They may get lost, and nobody relies on them.
+//! Start at [`Hints`].
 
 use std::collections::HashMap;
 use std::convert::Infallible;

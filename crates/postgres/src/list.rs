@@ -1,8 +1,9 @@
 //! Lists: where a page starts and ends, in the words of a statement.
 //!
-//! A page continues by comparing places in the order of an index, so it costs the same at any depth; only the offsets of old tokens are
-//! counted off. Lists run on connections that plan each statement for its parameters: that is why a filter may be written as `$6 IS NULL OR …`,
-//! which is gone before the plan is made, and why a status finds the index that holds only some of them.
+//! A page continues by comparing places in the order of an index, so it costs the same at any depth; only the
+//! offsets of old tokens are counted off. Lists run on connections that plan each statement for its
+//! parameters: that is why a filter may be written as `$6 IS NULL OR …`, which is gone before the plan is
+//! made, and why a status finds the index that holds only some of them.
 
 use asset::ChannelName;
 use persistence::{ByDateAndKey, Page, PageRequest, Result, Start};

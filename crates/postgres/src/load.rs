@@ -2,6 +2,8 @@
 //!
 //! The queries themselves stand with their assets; [`queries`] is the list of all of them. Start at [`load`].
 
+use std::collections::BTreeSet;
+
 use asset::{ChannelName, Facts, Needs};
 use persistence::Result;
 use tokio_postgres::Row;
@@ -62,25 +64,30 @@ impl<'a> Query<'a> {
 /// The queries for what is needed; none for what is not.
 pub(crate) fn queries<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Vec<Query<'a>> {
     let queries = [
-        organization::load(channel, needs),
-        data_manager::load(channel, needs),
-        data_sample::load(channel, needs),
-        data_sample::load_samples_of_managers(channel, needs),
-        function::load(channel, needs),
-        compute_plan::load(channel, needs),
-        compute_task::load(channel, needs),
-        compute_task::load_statuses(channel, needs),
-        compute_task::load_children(channel, needs),
-        compute_task::load_unbuilt(channel, needs),
-        compute_task::load_model_users(channel, needs),
-        compute_task::load_statuses_in_plans(channel, needs),
-        output_asset::load(channel, needs),
-        model::load(channel, needs),
-        model::load_of_tasks(channel, needs),
-        failure_report::load(channel, needs),
-        address::load(channel, needs),
+        needs.organizations.then(|| organization::load(channel)),
+        some(&needs.data_managers).map(|keys| data_manager::load(channel, keys)),
+        some(&needs.data_samples).map(|keys| data_sample::load(channel, keys)),
+        some(&needs.samples_of_managers).map(|keys| data_sample::load_of_managers(channel, keys)),
+        some(&needs.functions).map(|keys| function::load(channel, keys)),
+        some(&needs.compute_plans).map(|keys| compute_plan::load(channel, keys)),
+        some(&needs.compute_tasks).map(|keys| compute_task::load(channel, keys)),
+        some(&needs.task_statuses).map(|keys| compute_task::load_statuses(channel, keys)),
+        some(&needs.children).map(|keys| compute_task::load_children(channel, keys)),
+        some(&needs.unbuilt_tasks).map(|keys| compute_task::load_unbuilt(channel, keys)),
+        some(&needs.model_users).map(|keys| compute_task::load_model_users(channel, keys)),
+        some(&needs.statuses_in_plans).map(|keys| compute_task::load_statuses_in_plans(channel, keys)),
+        some(&needs.output_assets).map(|keys| output_asset::load(channel, keys)),
+        some(&needs.output_assets).map(|keys| model::load_of_tasks(channel, keys)),
+        some(&needs.models).map(|keys| model::load(channel, keys)),
+        some(&needs.failure_reports).map(|keys| failure_report::load(channel, keys)),
+        some(&needs.addresses).map(|addresses| address::load(channel, addresses)),
     ];
     queries.into_iter().flatten().collect()
+}
+
+/// The keys, unless there are none.
+fn some<K>(keys: &BTreeSet<K>) -> Option<&BTreeSet<K>> {
+    (!keys.is_empty()).then_some(keys)
 }
 
 /// Loads what is needed in one flight: first everything as absent, then what there is.
@@ -101,8 +108,6 @@ pub(crate) async fn load(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use asset::key::Key;
     use persistence::conformance::samples;
 

@@ -1,7 +1,7 @@
 //! Migrations: the steps that lead from an empty database to the schema of this program, forward only.
 //!
-//! They are part of the program. All that are missing run in one transaction under a lock, so any number of processes may start them at once and
-//! a step that fails leaves nothing behind.
+//! They are part of the program. All that are missing run in one transaction under a lock, so any number of
+//! processes may start them at once and a step that fails leaves nothing behind.
 
 use deadpool_postgres::{Client, Transaction};
 use persistence::{Error, Result};
@@ -13,7 +13,8 @@ use crate::row::Columns;
 /// Also the number of the last one: they are counted from 1.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/V1__initial.sql")];
 
-/// Waits for other migrations, and makes the record of what they did. The number of the lock is made up and must only be the same everywhere.
+/// Waits for other migrations, and makes the record of what they did. The number of the lock is made up and
+/// must only be the same everywhere.
 const PREPARE: &str = "
     SET LOCAL statement_timeout = 0;
     SET LOCAL lock_timeout = 0;
@@ -34,12 +35,9 @@ const VERSION: &str =
 /// # Errors
 /// If a step fails; nothing has changed then. If the schema is of a later program.
 pub(crate) async fn migrate(mut client: Client) -> Result<()> {
-    let transaction = client.transaction().await.map_err(|error| error::of(&error))?;
+    let transaction = client.transaction().await.map_err(error::of)?;
     apply_missing(&transaction).await?;
-    transaction
-        .commit()
-        .await
-        .map_err(|error| error::of_commit(&error))
+    transaction.commit().await.map_err(error::of_commit)
 }
 
 /// Whether the schema is exactly the one that this program works on; not so in an empty database.
@@ -53,12 +51,8 @@ pub(crate) async fn is_current(client: &Client) -> Result<bool> {
 
 async fn apply_missing(transaction: &Transaction<'_>) -> Result<()> {
     run(transaction, PREPARE).await?;
-    let applied = version(
-        &transaction
-            .query_one(VERSION, &[])
-            .await
-            .map_err(|error| error::of(&error))?,
-    )?;
+    let row = transaction.query_one(VERSION, &[]).await.map_err(error::of)?;
+    let applied = version(&row)?;
     if applied > MIGRATIONS.len() {
         let newest = MIGRATIONS.len();
         return Err(Error::Failed(format!(
@@ -78,10 +72,7 @@ async fn apply_missing(transaction: &Transaction<'_>) -> Result<()> {
 }
 
 async fn run(transaction: &Transaction<'_>, sql: &str) -> Result<()> {
-    transaction
-        .batch_execute(sql)
-        .await
-        .map_err(|error| error::of(&error))
+    transaction.batch_execute(sql).await.map_err(error::of)
 }
 
 fn version(row: &Row) -> Result<usize> {

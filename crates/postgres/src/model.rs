@@ -1,9 +1,10 @@
 //! Models: their rows, how they are loaded as facts, and written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{ChannelName, Model, Needs};
+use asset::{ChannelName, ComputeTaskKey, Model, ModelKey};
 use persistence::Result;
 use tokio_postgres::types::Json;
 
@@ -16,46 +17,36 @@ pub(crate) const TABLE: &str = "model";
 const COLUMNS: &str = "key, compute_task_key, address, permissions, owner, creation_date";
 
 /// Models by key.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let keys = &needs.models;
-    let statement = || {
-        Statement::new(format!(
-            "-- model::load
-            SELECT {COLUMNS}, channel = $1 AS here
-            FROM orchestrator.model
-            WHERE key = ANY ($2)"
-        ))
-        .with(channel.as_str())
-        .with_keys(keys)
-    };
-    (!keys.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            put_by_key(row, &mut facts.models, read)
-        })
+pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ModelKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- model::load
+        SELECT {COLUMNS}, channel = $1 AS here
+        FROM orchestrator.model
+        WHERE key = ANY ($2)"
+    ))
+    .with(channel.as_str())
+    .with_keys(keys);
+    Query::new(TABLE, statement, |row, facts| {
+        put_by_key(row, &mut facts.models, read)
     })
 }
 
 /// The models that tasks have made, unless something newer is known of one.
-pub(crate) fn load_of_tasks<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let tasks = &needs.output_assets;
-    let statement = || {
-        Statement::new(format!(
-            "-- model::load_of_tasks
-            SELECT {COLUMNS}
-            FROM orchestrator.model
-            WHERE compute_task_key = ANY ($2) AND channel = $1"
-        ))
-        .with(channel.as_str())
-        .with_keys(tasks)
-    };
-    (!tasks.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let model = read(row)?;
-            if !facts.models.knows(model.key) {
-                facts.models.put(model.key, Arc::new(model));
-            }
-            Ok(())
-        })
+pub(crate) fn load_of_tasks<'a>(channel: &'a ChannelName, tasks: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
+    let statement = Statement::new(format!(
+        "-- model::load_of_tasks
+        SELECT {COLUMNS}
+        FROM orchestrator.model
+        WHERE compute_task_key = ANY ($2) AND channel = $1"
+    ))
+    .with(channel.as_str())
+    .with_keys(tasks);
+    Query::new(TABLE, statement, |row, facts| {
+        let model = read(row)?;
+        if !facts.models.knows(model.key) {
+            facts.models.put(model.key, Arc::new(model));
+        }
+        Ok(())
     })
 }
 

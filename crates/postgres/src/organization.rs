@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asset::{ChannelName, Needs, Organization};
+use asset::{ChannelName, Organization};
 use persistence::Result;
 
 use crate::load::Query;
@@ -12,16 +12,14 @@ use crate::statement::Statement;
 pub(crate) const TABLE: &str = "organization";
 
 /// All organizations of the channel.
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &Needs) -> Option<Query<'a>> {
-    needs.organizations.then(|| {
-        Query::new(TABLE, list(channel), |row, facts| {
-            let organization = read(row)?;
-            let organizations = facts.organizations.get_or_insert_default();
-            organizations
-                .entry(organization.id.clone())
-                .or_insert_with(|| Arc::new(organization));
-            Ok(())
-        })
+pub(crate) fn load(channel: &ChannelName) -> Query<'_> {
+    Query::new(TABLE, list(channel), |row, facts| {
+        let organization = read(row)?;
+        let organizations = facts.organizations.get_or_insert_default();
+        organizations
+            .entry(organization.id.clone())
+            .or_insert_with(|| Arc::new(organization));
+        Ok(())
     })
 }
 

@@ -1,9 +1,10 @@
 //! Output assets: their rows, how they are loaded as facts, and written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset::key::Key;
-use asset::{AssetKind, ChannelName, Needs, OutputAsset};
+use asset::{AssetKind, ChannelName, ComputeTaskKey, OutputAsset};
 use persistence::Result;
 
 use crate::load::Query;
@@ -12,30 +13,26 @@ use crate::statement::{Statement, bigint};
 
 pub(crate) const TABLE: &str = "output_asset";
 
-/// The assets registered for the outputs of tasks, by identifier and position. Their models are loaded by [`crate::model::load_of_tasks`].
-pub(crate) fn load<'a>(channel: &'a ChannelName, needs: &'a Needs) -> Option<Query<'a>> {
-    let tasks = &needs.output_assets;
-    let statement = || {
-        Statement::new(
-            "-- output_asset::load
-            SELECT compute_task_key, identifier, position, kind, asset_key
-            FROM orchestrator.output_asset
-            WHERE compute_task_key = ANY ($2) AND channel = $1
-            ORDER BY compute_task_key, identifier, position",
-        )
-        .with(channel.as_str())
-        .with_keys(tasks)
-    };
-    (!tasks.is_empty()).then(|| {
-        Query::new(TABLE, statement(), |row, facts| {
-            let output_asset = read(row)?;
-            facts
-                .output_assets
-                .entry(output_asset.compute_task_key)
-                .or_default()
-                .push(Arc::new(output_asset));
-            Ok(())
-        })
+/// The assets registered for the outputs of tasks, by identifier and position. Their models are loaded by
+/// [`crate::model::load_of_tasks`].
+pub(crate) fn load<'a>(channel: &'a ChannelName, tasks: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
+    let statement = Statement::new(
+        "-- output_asset::load
+        SELECT compute_task_key, identifier, position, kind, asset_key
+        FROM orchestrator.output_asset
+        WHERE compute_task_key = ANY ($2) AND channel = $1
+        ORDER BY compute_task_key, identifier, position",
+    )
+    .with(channel.as_str())
+    .with_keys(tasks);
+    Query::new(TABLE, statement, |row, facts| {
+        let output_asset = read(row)?;
+        facts
+            .output_assets
+            .entry(output_asset.compute_task_key)
+            .or_default()
+            .push(Arc::new(output_asset));
+        Ok(())
     })
 }
 

@@ -14,8 +14,8 @@ pub(crate) const TABLE: &str = "performance";
 
 /// Performances by creation date ascending, task key descending, identifier ascending (compute/PERF-6).
 ///
-/// A comparison of rows has one direction for all columns, so this order has to spell it out; the first condition is what finds the place in
-/// the index.
+/// A comparison of rows has one direction for all columns, so this order has to spell it out; the first
+/// condition is what finds the place in the index.
 pub(crate) fn list<'a>(
     channel: &'a ChannelName,
     filter: &'a PerformanceFilter,

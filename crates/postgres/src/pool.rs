@@ -1,7 +1,7 @@
 //! Connections: how many there are, what they are used for, and the settings they start with.
 //!
-//! Writers carry batches, one each; readers carry everything else; notifying and listening have a connection each (see `hint.rs`). Waiting for
-//! a connection, and for the database on it, has an end everywhere.
+//! Writers carry batches, one each; readers carry everything else; notifying and listening have a connection
+//! each (see `hint.rs`). Waiting for a connection, and for the database on it, has an end everywhere.
 
 use std::time::Duration;
 
@@ -19,18 +19,19 @@ use crate::store::PostgresOptions;
 /// How long it may take to connect, TLS and login included.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends it, and before the others give up
-/// waiting.
+/// What all connections ask for. A transaction that is left open holds its channel's lock: the database ends
+/// it, and before the others give up waiting.
 const SETTINGS: &str =
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
-/// Writers keep one plan for each statement, made from nothing but its text. All they look for is found by key, which is the only way these
-/// settings leave: so the plan is right even if it was made when the tables were empty.
+/// Writers keep one plan for each statement, made from nothing but its text. All they look for is found by
+/// key, which is the only way these settings leave: so the plan is right even if it was made when the tables
+/// were empty.
 pub(crate) const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan \
     -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// Readers plan each statement for its parameters: which index serves a list depends on its filters.
-const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
+pub(crate) const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
@@ -103,19 +104,19 @@ impl Connections {
 
     /// A connection for a batch.
     pub(crate) async fn writer(&self) -> Result<Client> {
-        self.writers.get().await.map_err(|error| error::of_pool(&error))
+        self.writers.get().await.map_err(error::of_pool)
     }
 
     /// A connection for reading.
     pub(crate) async fn reader(&self) -> Result<Client> {
-        self.readers.get().await.map_err(|error| error::of_pool(&error))
+        self.readers.get().await.map_err(error::of_pool)
     }
 
     /// Runs one statement that reads.
     pub(crate) async fn read(&self, statement: &Statement<'_>) -> Result<Vec<Row>> {
         let client = self.reader().await?;
         let prepared = prepare(&client, std::slice::from_ref(statement)).await?;
-        let answers = rows(send(&client, prepared).await, error::of)?;
+        let answers = rows(send(&client, prepared).await).map_err(error::of)?;
         Ok(answers.into_iter().flatten().collect())
     }
 

@@ -94,7 +94,8 @@ impl<'r> Columns<'r> {
     }
 }
 
-/// Puts an asset that was looked for by key: whole if the column `here` says that it is of the channel at hand.
+/// Puts an asset that was looked for by key: whole if the column `here` says that it is of the channel at
+/// hand.
 pub(crate) fn put_by_key<K: Key, A>(
     row: &Columns<'_>,
     assets: &mut ByKey<K, A>,

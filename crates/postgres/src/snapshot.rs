@@ -1,7 +1,7 @@
 //! Reading facts from one snapshot (core/TX-8).
 //!
-//! Most questions come to a single statement, and a statement is a snapshot of its own. Only if there is more to ask, everything is read again
-//! in a transaction that sees one moment throughout.
+//! Most questions come to a single statement, and a statement is a snapshot of its own. Only if there is more
+//! to ask, everything is read again in a transaction that sees one moment throughout.
 
 use asset::{ChannelName, Facts, Needs};
 use persistence::{Result, Stages};
@@ -48,7 +48,8 @@ async fn read_one(
 
 /// Reads all stages, of which `needs` is the first, in one transaction.
 ///
-/// It has written nothing: that it is rolled back in the end, while the answer is on its way already, makes no difference.
+/// It has written nothing: that it is rolled back in the end, while the answer is on its way already, makes
+/// no difference.
 async fn read_all(
     connections: &Connections,
     channel: &ChannelName,

@@ -1,7 +1,7 @@
 //! Statements as values, and the flights in which they travel.
 //!
-//! Assets describe what to do as [`Statement`]s; sending them is left to [`send`], which puts all of them on the connection before it
-//! waits for the first answer. It knows nothing of transactions.
+//! Assets describe what to do as [`Statement`]s; sending them is left to [`send`], which puts all of them on
+//! the connection before it waits for the first answer. It knows nothing of transactions.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use asset::key::Key;
 use deadpool_postgres::Client;
 use futures::future::{join_all, try_join_all};
-use persistence::{Error, Result};
+use persistence::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -26,8 +26,8 @@ pub(crate) struct Statement<'a> {
 }
 
 impl<'a> Statement<'a> {
-    /// A statement without parameters yet. Its text begins with a comment that names the function it comes from, so that the database's logs and
-    /// statistics lead there.
+    /// A statement without parameters yet. Its text begins with a comment that names the function it comes
+    /// from, so that the database's logs and statistics lead there.
     pub(crate) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
         Self {
             sql: sql.into(),
@@ -60,7 +60,8 @@ impl<'a> Statement<'a> {
         &self.sql
     }
 
-    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+    /// The parameters in their order.
+    pub(crate) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.parameters
             .iter()
             .map(|parameter| parameter.as_ref() as &(dyn ToSql + Sync))
@@ -79,7 +80,7 @@ pub(crate) async fn prepare<'s, 'a>(
     let prepare = statements
         .iter()
         .map(|statement| client.prepare_cached(&statement.sql));
-    let prepared = try_join_all(prepare).await.map_err(|error| error::of(&error))?;
+    let prepared = try_join_all(prepare).await.map_err(error::of)?;
     Ok(Prepared(prepared.into_iter().zip(statements).collect()))
 }
 
@@ -98,14 +99,13 @@ async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &S
     client.query(&prepared, &statement.parameters()).await
 }
 
-/// The rows of each statement; or the error of the one that failed, and not of those that failed because it had.
-pub(crate) fn rows(
-    answers: Vec<Answer>,
-    meaning: fn(&tokio_postgres::Error) -> Error,
-) -> Result<Vec<Vec<Row>>> {
-    let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
-    match errors.min_by_key(|error| error::is_consequence(error)) {
-        Some(error) => Err(meaning(error)),
+/// The rows of each statement; or the error of the one that failed, and not of those that failed because it
+/// had.
+pub(crate) fn rows(answers: Vec<Answer>) -> std::result::Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+    let (answers, errors): (Vec<_>, Vec<_>) = answers.into_iter().partition(Answer::is_ok);
+    let errors = errors.into_iter().filter_map(Answer::err);
+    match errors.min_by_key(error::is_consequence) {
+        Some(error) => Err(error),
         None => Ok(answers.into_iter().flatten().collect()),
     }
 }

@@ -56,19 +56,17 @@ pub struct Postgres {
 impl Postgres {
     /// Connects to the database that a URL or a keyword string names.
     ///
-    /// The database need not have a schema yet; until [`Postgres::migrate`] has made it, every other call fails. Must be called on a Tokio
-    /// runtime.
+    /// The database need not have a schema yet; until [`Postgres::migrate`] has made it, every other call
+    /// fails. Must be called on a Tokio runtime.
     ///
     /// # Errors
-    /// If the text cannot be understood, or the database cannot be reached. The password is in none of the messages.
+    /// If the text cannot be understood, or the database cannot be reached. The password is in none of the
+    /// messages.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         let connections = Connections::new(url, &options)?;
-        let store = Self {
-            hints: Hints::new(connections.connector()),
-            connections,
-        };
-        store.ping().await?;
-        Ok(store)
+        connections.read(&ping()).await?;
+        let hints = Hints::new(connections.connector());
+        Ok(Self { connections, hints })
     }
 
     /// Whether the database answers.
@@ -76,10 +74,11 @@ impl Postgres {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.connections.read(&Statement::new("SELECT")).await.map(drop)
+        self.connections.read(&ping()).await.map(drop)
     }
 
-    /// Makes the schema, or brings it up to date. Any number of processes may do so at the same time, and again.
+    /// Makes the schema, or brings it up to date. Any number of processes may do so at the same time, and
+    /// again.
     ///
     /// # Errors
     /// If a step fails; nothing has changed then. If the schema is of a later version of this program.
@@ -94,6 +93,10 @@ impl Postgres {
     pub async fn schema_is_current(&self) -> Result<bool> {
         migration::is_current(&self.connections.reader().await?).await
     }
+}
+
+fn ping() -> Statement<'static> {
+    Statement::new("-- store::ping\nSELECT")
 }
 
 #[async_trait]

@@ -1,7 +1,8 @@
 //! TLS to the database: what each `sslmode` promises.
 //!
-//! Encryption is the driver's business; this file decides what a server has to prove. As with libpq, only the two `verify` modes keep somebody
-//! in between out, and `require` becomes the first of them once it is given root certificates.
+//! Encryption is the driver's business; this file decides what a server has to prove. As with libpq, only the
+//! two `verify` modes keep somebody in between out, and `require` becomes the first of them once it is given
+//! root certificates.
 
 use std::fs;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub(crate) struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// Reads the parameters that secure a connection. `allow` counts as `prefer`: both end up with what the server offers.
+    /// Reads the parameters that secure a connection. `allow` counts as `prefer`: both end up with what the
+    /// server offers.
     ///
     /// # Errors
     /// If the mode is unknown, or a certificate comes without its key or the reverse.
@@ -99,7 +101,8 @@ impl TlsOptions {
         Ok(MakeRustlsConnect::new(config))
     }
 
-    /// Who may vouch for a server, if anybody has to: those of the given file, else those that the system trusts.
+    /// Who may vouch for a server, if anybody has to: those of the given file, else those that the system
+    /// trusts.
     fn authorities(&self, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<WebPkiServerVerifier>>> {
         if self.proof == Proof::Nothing {
             return Ok(None);

@@ -1,6 +1,8 @@
-//! A transaction on a connection of its own: opened with its first flight, committed with its last, and rolled back if it is dropped.
+//! A transaction on a connection of its own: opened with its first flight, committed with its last, and
+//! rolled back if it is dropped.
 //!
-//! It knows nothing of channels. The connection goes back to the pool with nothing left open on it, whatever happens.
+//! It knows nothing of channels. The connection goes back to the pool with nothing left open on it, whatever
+//! happens.
 
 use deadpool_postgres::{Client, Object};
 use futures::future::join;
@@ -33,13 +35,14 @@ impl Transaction {
         let prepared = prepare(self.client()?, statements).await?;
         match self.opening.take() {
             Some(opening) => open(self.client()?, opening, prepared).await,
-            None => rows(send(self.client()?, prepared).await, error::of),
+            None => rows(send(self.client()?, prepared).await).map_err(error::of),
         }
     }
 
     /// Runs the last statements and commits, all in one flight.
     ///
-    /// A commit behind a failed statement is answered like a successful one and rolls back: it has succeeded only if every statement has.
+    /// A commit behind a failed statement is answered like a successful one and rolls back: it has succeeded
+    /// only if every statement has.
     pub(crate) async fn commit(mut self, statements: &[Statement<'_>]) -> Result<()> {
         let client = self.client()?;
         let prepared = prepare(client, statements).await?;
@@ -48,8 +51,8 @@ impl Transaction {
         }
         let (answers, committed) = join(send(client, prepared), client.batch_execute("COMMIT")).await;
         self.client = None;
-        rows(answers, error::before_commit)?;
-        committed.map_err(|error| error::of_commit(&error))
+        rows(answers).map_err(error::before_commit)?;
+        committed.map_err(error::of_commit)
     }
 
     fn client(&self) -> Result<&Client> {
@@ -61,8 +64,8 @@ impl Transaction {
 
 async fn open(client: &Client, opening: &str, prepared: Prepared<'_, '_>) -> Result<Vec<Vec<Row>>> {
     let (opened, answers) = join(client.batch_execute(opening), send(client, prepared)).await;
-    opened.map_err(|error| error::of(&error))?;
-    rows(answers, error::of)
+    opened.map_err(error::of)?;
+    rows(answers).map_err(error::of)
 }
 
 impl Drop for Transaction {

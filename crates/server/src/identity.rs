@@ -1,15 +1,17 @@
 //! Identity: who calls, and in which channel (core/ID-1 … ID-17, CHN-1, CHN-2).
 //!
 //! Everything that a call must pass before its message is read stands in [`Identity::identify`], in the order of the contract, for unary calls
-//! and streams alike. It looks at the method and the headers only.
+//! and streams alike. It looks at the method, the headers, and what the connection has proved by its certificate.
 
 use std::collections::HashSet;
 
 use asset::{ChannelName, OrganizationId, Refusal};
 use http::{HeaderMap, HeaderValue};
+use service::Failure;
 use tonic::Status;
 
 use crate::caller::Caller;
+use crate::certificate_identity::CertificateIdentity;
 use crate::membership::Membership;
 use crate::status;
 
@@ -22,27 +24,41 @@ pub(crate) struct Identity {
     pub(crate) methods: HashSet<String>,
     /// Who may call where.
     pub(crate) membership: Membership,
+    /// Whether the organization that a caller names must be that of its certificate (core/ID-5, ID-6).
+    pub(crate) verify_organizations: bool,
 }
 
 impl Identity {
-    /// The caller of a call; nobody for a method that does not ask.
+    /// The caller of a call; nobody for a method that does not ask. `certificate` is there if the connection is encrypted.
     ///
     /// # Errors
     /// The status of the first check that fails, in the order of core/ID-1.
-    pub(crate) fn identify(&self, method: &str, headers: &HeaderMap) -> Result<Option<Caller>, Status> {
+    pub(crate) fn identify(
+        &self,
+        method: &str,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateIdentity>,
+    ) -> Result<Option<Caller>, Status> {
         if !self.methods.contains(method) {
             return Err(Status::unimplemented("unknown service or method")); // core/ID-13
         }
         if method.starts_with(EXEMPT_SERVICE) {
             return Ok(None);
         }
-        self.caller(headers)
+        self.caller(headers, certificate)
             .map(Some)
-            .map_err(|refusal| status::of_refusal(&refusal))
+            .map_err(|failure| status::of_failure(&failure))
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn caller(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateIdentity>,
+    ) -> Result<Caller, Failure> {
         let organization = sole(headers, "mspid")?;
+        if self.verify_organizations {
+            verify(organization, certificate)?;
+        }
         let channel = sole(headers, "channel")?;
         let caller = Caller {
             organization: OrganizationId::new(String::from_utf8_lossy(organization)),
@@ -63,8 +79,27 @@ impl Identity {
         let (organization, channel) = (organization.as_str(), channel.as_str());
         Err(Refusal::permission_denied(format!(
             "organization {organization:?} has no access to channel {channel:?}"
-        )))
+        ))
+        .into())
     }
+}
+
+/// Makes sure that a caller is who it says it is (core/ID-6).
+fn verify(organization: &[u8], certificate: Option<&CertificateIdentity>) -> Result<(), Failure> {
+    let Some(certificate) = certificate else {
+        // Settings cannot ask for this (core/DEF-11); if it happens all the same, nobody gets in.
+        tracing::error!("certificates are to be verified on a connection in plain text");
+        return Err(Failure::Internal);
+    };
+    let organization = String::from_utf8_lossy(organization);
+    if certificate.proves(&OrganizationId::new(&*organization)) {
+        return Ok(());
+    }
+    // One text for every reason: it must not tell whose authorities are known here.
+    Err(Refusal::permission_denied(format!(
+        "the client certificate does not prove organization {organization:?}"
+    ))
+    .into())
 }
 
 /// The value of a header that must be there exactly once (core/ID-3, CHN-1); operators look for the text (core/ERR-7).
@@ -75,5 +110,31 @@ fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a [u8], Refusal> {
         _ => Err(Refusal::bad_request(format!(
             "missing or invalid header '{name}'"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_gets_in_without_encryption_if_certificates_are_to_be_verified() {
+        // core/ID-8; no settings lead here (core/DEF-11), so no test of the whole server can.
+        let identity = Identity {
+            methods: HashSet::from(["/test.Service/Method".to_owned()]),
+            membership: Membership::default(),
+            verify_organizations: true,
+        };
+        let headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static("mspid"),
+            HeaderValue::from_static("OrgA"),
+        )]);
+        let status = identity
+            .identify("/test.Service/Method", &headers, None)
+            .unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (tonic::Code::Internal, "OE0007: internal error")
+        );
     }
 }

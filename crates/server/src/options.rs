@@ -5,6 +5,7 @@ use std::time::Duration;
 use asset::Policy;
 
 use crate::membership::Membership;
+use crate::tls::Tls;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct ServerOptions {
     pub policy: Policy,
     /// Who may call where.
     pub membership: Membership,
+    /// How connections are encrypted and callers verified; `None`: plain text, and the names that callers give are believed (core/ID-5).
+    pub tls: Option<Tls>,
     /// What `QueryVersion` answers (core/INF-1).
     pub version: String,
     /// The largest request that is read, in bytes; larger ones are refused as RESOURCE_EXHAUSTED (core/ID-14).
@@ -27,7 +30,7 @@ pub struct ServerOptions {
     pub ping_interval: Duration,
     /// How long the peer has to say so before the connection is closed.
     pub ping_timeout: Duration,
-    /// How long a new connection has to begin.
+    /// How long a new connection has for the handshake of TLS, and then to begin.
     pub handshake_timeout: Duration,
     /// Whether small writes leave at once.
     pub tcp_nodelay: bool,
@@ -41,6 +44,7 @@ impl ServerOptions {
         Self {
             policy: Policy::default(),
             membership,
+            tls: None,
             version: "dev".to_owned(),
             message_bytes_max: 4 << 20,
             response_bytes_max: (4 << 20) - (64 << 10),

@@ -24,6 +24,7 @@ use crate::access_log::AccessLine;
 use crate::identity::Identity;
 use crate::status;
 use crate::stopping::Stopping;
+use crate::transport::Peer;
 
 /// Everything between a connection and the services.
 #[derive(Clone)]
@@ -59,7 +60,11 @@ impl Pipeline {
 
     /// Lets a request through to its service, if it may pass.
     async fn pass(&self, mut request: Request<Body>) -> Response<Body> {
-        match self.identity.identify(request.uri().path(), request.headers()) {
+        let certificate = request.extensions().get::<Peer>().and_then(Peer::certificate);
+        match self
+            .identity
+            .identify(request.uri().path(), request.headers(), certificate)
+        {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
@@ -241,6 +246,7 @@ mod tests {
         let identity = Identity {
             methods: HashSet::from(methods),
             membership: Membership::new(north),
+            verify_organizations: false,
         };
         let routes = Routes::new(Faulty);
         (

@@ -77,6 +77,7 @@ impl Server {
         let ServerOptions {
             policy,
             membership,
+            tls,
             version,
             message_bytes_max,
             response_bytes_max,
@@ -92,6 +93,7 @@ impl Server {
             identity: Arc::new(Identity {
                 methods: routes::methods()?,
                 membership,
+                verify_organizations: tls.is_some_and(|tls| tls.verifies_organizations()),
             }),
             routes: routes::routes(&handler, message_bytes_max, stopping.clone())?,
             message_bytes_max,

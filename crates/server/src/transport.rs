@@ -1,25 +1,29 @@
 //! Connections: how they are accepted, and what they may ask for before and beside their calls (core/SUB-14, OPS-3).
 //!
 //! Owns everything between a listening socket and the first call: accepting with a pause after trouble, the time a peer has to begin, pings,
-//! and the limits of HTTP/2. It knows nothing of callers; what their certificates prove belongs to [`crate::identity`].
+//! and the limits of HTTP/2. What a certificate proves is found out by [`crate::tls`] in the handshake, and only carried from here to the calls.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio::time::{Sleep, timeout};
+use tonic::transport::server::Connected;
 
+use crate::certificate_identity::CertificateIdentity;
 use crate::options::ServerOptions;
+use crate::tls::Tls;
 
 /// Bytes with which every HTTP/2 client begins.
 const PREFACE_BYTES: usize = 24;
 /// The pause after a connection could not be accepted, for example because no file descriptor was left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Handshakes under way; further connections wait to be accepted.
+const HANDSHAKES_MAX: usize = 1024;
 
 /// A server with the limits of `options`.
 pub(crate) fn builder(options: &ServerOptions) -> tonic::transport::Server {
@@ -30,19 +34,24 @@ pub(crate) fn builder(options: &ServerOptions) -> tonic::transport::Server {
         .http2_keepalive_timeout(Some(options.ping_timeout))
 }
 
-/// The connections of a listener.
+/// The connections of a listener that have come through their handshake; others cost nobody but themselves.
 pub(crate) fn connections(
     listener: TcpListener,
     options: &ServerOptions,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
-    let (nodelay, patience) = (options.tcp_nodelay, options.handshake_timeout);
-    stream::unfold(listener, move |listener| async move {
+    let opening = Opening {
+        tls: options.tls.clone(),
+        patience: options.handshake_timeout,
+        nodelay: options.tcp_nodelay,
+    };
+    stream::unfold(listener, |listener| async {
         let stream = accept(&listener).await;
-        let connection = stream
-            .set_nodelay(nodelay)
-            .map(|()| Connection::begin(stream, patience));
-        Some((connection, listener))
+        Some((stream, listener))
     })
+    // Each handshake is a task of its own, so that no slow one holds up the rest.
+    .map(move |stream| tokio::spawn(opening.clone().open(stream)))
+    .buffer_unordered(HANDSHAKES_MAX)
+    .filter_map(async |opened| opened.ok().flatten().map(Ok))
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -57,9 +66,57 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
+/// How connections are opened.
+#[derive(Clone)]
+struct Opening {
+    tls: Option<Tls>,
+    patience: Duration,
+    nodelay: bool,
+}
+
+impl Opening {
+    async fn open(self, stream: TcpStream) -> Option<Connection> {
+        let address = stream.peer_addr().ok().map(tracing::field::display);
+        self.try_open(stream)
+            .await
+            .inspect_err(|error| tracing::info!(address, %error, "a connection could not be opened"))
+            .ok()
+    }
+
+    async fn try_open(self, stream: TcpStream) -> io::Result<Connection> {
+        stream.set_nodelay(self.nodelay)?;
+        let Some(tls) = self.tls else {
+            return Ok(Connection::begin(Box::pin(stream), Peer(None), self.patience));
+        };
+        let (stream, certificate) = timeout(self.patience, tls.accept(stream)).await??;
+        Ok(Connection::begin(
+            Box::pin(stream),
+            Peer(Some(certificate)),
+            self.patience,
+        ))
+    }
+}
+
+/// Who is at the other end of a connection. Found in the extensions of its requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer(Option<CertificateIdentity>);
+
+impl Peer {
+    /// What it has proved; `None` in plain text.
+    pub(crate) fn certificate(&self) -> Option<&CertificateIdentity> {
+        self.0.as_ref()
+    }
+}
+
+/// Bytes in both directions, encrypted underneath or not.
+trait ByteStream: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
+
 /// A connection that fails unless its peer begins in time: a peer that says nothing must not hold it for ever.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Pin<Box<dyn ByteStream>>,
+    peer: Peer,
     beginning: Option<Beginning>,
 }
 
@@ -69,10 +126,11 @@ struct Beginning {
 }
 
 impl Connection {
-    fn begin(stream: TcpStream, patience: Duration) -> Self {
+    fn begin(stream: Pin<Box<dyn ByteStream>>, peer: Peer, patience: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
         Self {
             stream,
+            peer,
             beginning: Some(Beginning {
                 bytes_left: PREFACE_BYTES,
                 deadline,
@@ -91,10 +149,10 @@ impl Beginning {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 
@@ -105,7 +163,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let filled_before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let polled = self.stream.as_mut().poll_read(context, buffer);
         let Some(beginning) = &mut self.beginning else {
             return polled;
         };
@@ -128,7 +186,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.stream.as_mut().poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -136,7 +194,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        self.stream.as_mut().poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -144,10 +202,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream.as_mut().poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.stream.as_mut().poll_shutdown(context)
     }
 }

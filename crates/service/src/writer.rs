@@ -22,6 +22,9 @@ use crate::waiting::Waiting;
 
 type Call = Box<dyn Waiting>;
 
+/// Stages in which facts are loaded at most. Commands need four; more means that rows refer to rows that are not there.
+const STAGES_MAX: usize = 16;
+
 /// What the calls of a batch came to.
 #[derive(Default)]
 struct Decided {
@@ -165,13 +168,14 @@ impl Writer {
     /// Loads the facts of all calls together, in stages, until nothing is missing.
     async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call]) -> Result<Facts, Error> {
         let mut facts = Facts::default();
-        loop {
+        for _ in 0..STAGES_MAX {
             let needs = missing(calls, &facts);
             if needs.is_empty() {
                 return Ok(facts);
             }
             batch.load(&needs, &mut facts).await?;
         }
+        Err(Error::Corrupt(format!("facts of channel {} are missing, however often they are loaded", self.channel)))
     }
 
     /// Decides each call in turn, on facts that include the accepted ones before it. Stops before a call for which these have made more facts

@@ -36,8 +36,13 @@ pub(crate) fn orchestrator(arguments: &[&str], environment: &[(&str, &str)]) -> 
 impl Process {
     /// `orchestrator dev` on this folder, on free ports.
     pub(crate) fn dev(data: &std::path::Path) -> Self {
+        Self::dev_with(data, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn dev_with(data: &std::path::Path, more: &[&str]) -> Self {
         let data = data.to_str().unwrap();
-        let arguments = [
+        let mut arguments = vec![
             "dev",
             "--listen",
             "127.0.0.1:0",
@@ -46,6 +51,7 @@ impl Process {
             "--data",
             data,
         ];
+        arguments.extend(more);
         let mut child = orchestrator(&arguments, &[])
             .stdout(Stdio::piped())
             .spawn()

@@ -65,6 +65,15 @@ pub async fn an_applied_batch_is_visible(store: Arc<dyn Store>) -> Result<()> {
     assert_eq!(log(&*store, &channel()).await?, events);
     // So are the assets.
     assert_eq!(plans(&*store).await?, [compute_plan(1)]);
+
+    // A batch may move the time alone.
+    head.time = at(9);
+    store
+        .begin(&channel())
+        .await?
+        .apply(WriteSet::default(), Vec::new(), head.clone())
+        .await?;
+    assert_eq!(store.head(&channel()).await?, head);
     Ok(())
 }
 
@@ -193,10 +202,16 @@ pub async fn a_duplicate_is_a_conflict_and_leaves_nothing(store: Arc<dyn Store>)
     )
     .await;
     assert!(matches!(claim, Err(Error::Conflict(_))), "{claim:?}");
-    // An event has its id for itself.
-    let event = append(&*store, vec![envelope(1)]).await;
-    assert!(matches!(event, Err(Error::Conflict(_))), "{event:?}");
+    // An event has its id for itself; if it is taken, the assets of the batch are not written either.
+    let batch = store.begin(&channel()).await?;
+    let mut head = batch.head().clone();
+    let events = vec![head.append(envelope(2)), head.append(envelope(1))];
+    let bystander = WriteSet::of(&[Change::ComputePlanRegistered(Arc::new(compute_plan(9)))]);
+    let refused = batch.apply(bystander, events, head).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    assert_eq!(plans(&*store).await?, [compute_plan(1)]);
     assert_eq!(store.head(&channel()).await?, before);
+    assert_eq!(store.event_position(&channel(), key(2)).await?, None);
 
     // The channel is free for the next batch.
     apply(

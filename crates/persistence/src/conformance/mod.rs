@@ -15,7 +15,7 @@ pub mod steps;
 
 /// Makes a test of each case. The argument names an async function that makes a fresh store, and whatever must live as long as it:
 ///
-/// ```ignore
+/// ```text
 /// async fn fresh() -> (Arc<dyn Store>, TempDir) { … }
 /// persistence::conformance_tests!(fresh);
 /// ```

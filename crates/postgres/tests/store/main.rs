@@ -1,4 +1,5 @@
-//! What only this store promises: several processes on one database, migrations, outages, and how it connects.
+//! What only this store promises: several processes on one database, migrations, outages, and how it
+//! connects.
 //!
 //! What every store promises is in `conformance.rs`. Two stores on one database stand for two processes.
 

@@ -68,7 +68,8 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Has the server write the files itself: it only takes a key that belongs to it and that nobody else can read.
+/// Has the server write the files itself: it only takes a key that belongs to it and that nobody else can
+/// read.
 async fn offer(database: &TestDatabase, certificate: &str, key: &str) {
     let client = client(database).await;
     for (name, content) in [("server.crt", certificate), ("server.key", key)] {

@@ -17,4 +17,5 @@ mod reflection;
 mod running_server;
 mod shutdown;
 mod subscription;
+mod tls;
 mod wire;

@@ -31,7 +31,9 @@ pub(crate) async fn open(
     }
     let request = Request::from_parts(MetadataMap::from_headers(map), Extensions::new(), message.into());
     let mut grpc = Grpc::new(connection);
-    grpc.ready().await.unwrap();
+    grpc.ready()
+        .await
+        .map_err(|error| Status::from_error(error.into()))?;
     let path = PathAndQuery::try_from(path).unwrap();
     grpc.server_streaming(request, path, RawCodec)
         .await
