@@ -2,7 +2,7 @@
 //!
 //! The five steps of a batch: lock the channel, load the facts that its calls need, decide each call in turn, apply all changes with their
 //! events, answer. Calls are decided one after the other on facts that include the earlier ones, so outcomes are serializable by
-//! construction; a batch costs one commit however many calls are in it. Start at [`Writer::run`].
+//! construction; a batch costs one commit however many calls are in it. Start at `Writer::run`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
