@@ -1,7 +1,7 @@
 //! The storage contract: what the service asks of a store, and what a store promises.
 //!
 //! There is one way to write, [`Batch::apply`]; reads are set-based; "not found" is a value, not an error. This crate knows no database: the
-//! crates `postgres` and `embedded` implement [`Store`], and both pass the suite in [`conformance`]. Start at [`Store`], then read
+//! crates `postgres` and `embedded` implement [`Store`], and both pass the suite in `conformance`. Start at [`Store`], then read
 //! [`Batch`], the five steps of a write.
 
 #[cfg(feature = "conformance")]

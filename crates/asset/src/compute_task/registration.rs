@@ -1,6 +1,6 @@
 //! Registering tasks: one or many, depending on each other and on stored ones, all or nothing (compute/TASK-1 … TASK-33).
 //!
-//! The ladder of checks stands in [`Registrar::register`]; each rung is a method below it, in the same order. Tasks are judged, stored,
+//! The ladder of checks stands in `Registrar::register`; each rung is a method below it, in the same order. Tasks are judged, stored,
 //! announced and returned in the order of [`super::order`], so each finds its parents registered.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
