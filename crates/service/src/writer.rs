@@ -175,7 +175,10 @@ impl Writer {
             }
             batch.load(&needs, &mut facts).await?;
         }
-        Err(Error::Corrupt(format!("facts of channel {} are missing, however often they are loaded", self.channel)))
+        Err(Error::Corrupt(format!(
+            "facts of channel {} are missing, however often they are loaded",
+            self.channel
+        )))
     }
 
     /// Decides each call in turn, on facts that include the accepted ones before it. Stops before a call for which these have made more facts

@@ -409,7 +409,7 @@ impl Reference {
         let status = self.find(task).status;
         match (action, status) {
             (BuildStep::Building, Status::WaitingForBuilderSlot) => {
-                self.move_task(task, Status::Building, reason)
+                self.move_task(task, Status::Building, reason);
             }
             (BuildStep::Ready, Status::Building) => {
                 let done = self
@@ -493,16 +493,11 @@ impl Reference {
             .filter(|task| task.task.plan == number)
             .map(|task| task.status)
             .collect();
-        let running = if plan.canceled || plan.failed {
-            false
-        } else if tasks
+        let broken = tasks
             .iter()
-            .any(|status| matches!(status, Status::Canceled | Status::Failed))
-        {
-            false
-        } else {
-            tasks.iter().any(|status| *status != Status::Done)
-        };
+            .any(|status| matches!(status, Status::Canceled | Status::Failed));
+        let unfinished = tasks.iter().any(|status| *status != Status::Done);
+        let running = !plan.canceled && !plan.failed && !broken && unfinished;
         Ok(running.to_string())
     }
 
@@ -795,14 +790,14 @@ impl Reference {
         }
         match (action, task.status) {
             (Step::Executing, Status::WaitingForExecutorSlot) => {
-                self.move_task(number, Status::Executing, USER_ACTION)
+                self.move_task(number, Status::Executing, USER_ACTION);
             }
             (Step::Done, Status::Executing) => {
                 self.move_task(number, Status::Done, USER_ACTION);
                 self.wake_children(number);
             }
             (Step::Canceled, status) if !status.is_final() => {
-                self.move_task(number, Status::Canceled, USER_ACTION)
+                self.move_task(number, Status::Canceled, USER_ACTION);
             }
             (Step::Failed, status) if !status.is_final() => {
                 self.move_task(number, Status::Failed, USER_ACTION);
