@@ -136,11 +136,7 @@ impl Change {
             Self::FailureReportRegistered(report) => (Created, EventAsset::FailureReport(Arc::clone(report))),
             Self::ProfilingStepRecorded(step) => (Created, EventAsset::ProfilingStep(Arc::clone(step))),
         };
-        Some(Announcement {
-            event_kind,
-            asset,
-            reason: self.reason().map(str::to_owned),
-        })
+        Some(Announcement { event_kind, asset, reason: self.reason().map(str::to_owned) })
     }
 
     fn reason(&self) -> Option<&str> {
@@ -156,33 +152,21 @@ impl Change {
     pub fn claimed_addresses(&self) -> Vec<&str> {
         match self {
             Self::DataManagerRegistered(manager) => {
-                vec![
-                    &manager.description.storage_address,
-                    &manager.opener.storage_address,
-                ]
+                vec![&manager.description.storage_address, &manager.opener.storage_address]
             }
             Self::FunctionRegistered(function) => {
-                vec![
-                    &function.description.storage_address,
-                    &function.archive.storage_address,
-                ]
+                vec![&function.description.storage_address, &function.archive.storage_address]
             }
-            Self::FunctionUpdated {
-                function,
-                image_address_before,
-            } => function
+            Self::FunctionUpdated { function, image_address_before } => function
                 .image
                 .as_ref()
                 .map(|image| image.storage_address.as_str())
                 .filter(|address| Some(*address) != image_address_before.as_deref())
                 .into_iter()
                 .collect(),
-            Self::ModelRegistered(model) => model
-                .address
-                .as_ref()
-                .map(|address| address.storage_address.as_str())
-                .into_iter()
-                .collect(),
+            Self::ModelRegistered(model) => {
+                model.address.as_ref().map(|address| address.storage_address.as_str()).into_iter().collect()
+            }
             Self::FailureReportRegistered(report) => report
                 .logs_address
                 .as_ref()
@@ -196,14 +180,8 @@ impl Change {
     /// The storage addresses that are free again.
     pub fn released_addresses(&self) -> Vec<&str> {
         match self {
-            Self::FunctionUpdated {
-                function,
-                image_address_before: Some(before),
-            } => {
-                let kept = function
-                    .image
-                    .as_ref()
-                    .is_some_and(|image| image.storage_address == *before);
+            Self::FunctionUpdated { function, image_address_before: Some(before) } => {
+                let kept = function.image.as_ref().is_some_and(|image| image.storage_address == *before);
                 if kept { Vec::new() } else { vec![before] }
             }
             Self::ModelDisabled { address_before, .. } => vec![address_before],

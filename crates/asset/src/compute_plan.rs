@@ -48,19 +48,12 @@ impl ComputePlan {
     /// # Errors
     /// OE0102 if `caller` is not the owner.
     pub fn require_owner(&self, caller: &OrganizationId) -> Result<(), Refusal> {
-        if self.owner == *caller {
-            Ok(())
-        } else {
-            Err(Refusal::not_owner(self.key))
-        }
+        if self.owner == *caller { Ok(()) } else { Err(Refusal::not_owner(self.key)) }
     }
 
     /// The change when one of its tasks fails: none if it is over already (compute/PLAN-40).
     pub(crate) fn fail(&self, now: Timestamp) -> Option<Change> {
-        let failed = || Self {
-            failure_date: Some(now),
-            ..self.clone()
-        };
+        let failed = || Self { failure_date: Some(now), ..self.clone() };
         (!self.is_terminated()).then(|| Change::ComputePlanFailed(Arc::new(failed())))
     }
 }
@@ -126,10 +119,7 @@ impl Command for RegisterComputePlan {
             cancelation_date: None,
             failure_date: None,
         });
-        Ok(Decision {
-            changes: vec![Change::ComputePlanRegistered(Arc::clone(&plan))],
-            answer: plan,
-        })
+        Ok(Decision { changes: vec![Change::ComputePlanRegistered(Arc::clone(&plan))], answer: plan })
     }
 }
 
@@ -147,10 +137,7 @@ impl RenameComputePlan {
     /// OE0101.
     pub fn new(key: &str, name: String, policy: Policy) -> Result<Self, Refusal> {
         let mut violations = Violations::new("computeplan", policy);
-        let valid = Self {
-            key: violations.key("key", key),
-            name: violations.name("name", name),
-        };
+        let valid = Self { key: violations.key("key", key), name: violations.name("name", name) };
         violations.finish()?;
         Ok(valid)
     }
@@ -166,14 +153,8 @@ impl Command for RenameComputePlan {
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let plan = facts.compute_plans.require(self.key)?;
         plan.require_owner(&call.caller)?;
-        let renamed = ComputePlan {
-            name: self.name.clone(),
-            ..ComputePlan::clone(plan)
-        };
-        Ok(Decision {
-            changes: vec![Change::ComputePlanRenamed(Arc::new(renamed))],
-            answer: (),
-        })
+        let renamed = ComputePlan { name: self.name.clone(), ..ComputePlan::clone(plan) };
+        Ok(Decision { changes: vec![Change::ComputePlanRenamed(Arc::new(renamed))], answer: () })
     }
 }
 
@@ -197,10 +178,7 @@ impl ApplyComputePlanAction {
     /// # Errors
     /// OE0101 if the key is no UUID (compute/DEF-20).
     pub fn new(key: &str, action: Option<ComputePlanAction>) -> Result<Self, Refusal> {
-        Ok(Self {
-            key: ComputePlanKey::look_up(key)?,
-            action,
-        })
+        Ok(Self { key: ComputePlanKey::look_up(key)?, action })
     }
 }
 
@@ -215,23 +193,14 @@ impl Command for ApplyComputePlanAction {
         let plan = facts.compute_plans.require(self.key)?;
         plan.require_owner(&call.caller)?;
         let Some(ComputePlanAction::Cancel) = self.action else {
-            return Err(Refusal::new(
-                Code::Unimplemented,
-                "unsupported compute plan action",
-            ));
+            return Err(Refusal::new(Code::Unimplemented, "unsupported compute plan action"));
         };
         if plan.is_terminated() {
             let message = format!("compute plan {} is already terminated", self.key);
             return Err(Refusal::new(Code::TerminatedComputePlan, message));
         }
-        let canceled = ComputePlan {
-            cancelation_date: Some(call.now),
-            ..ComputePlan::clone(plan)
-        };
-        Ok(Decision {
-            changes: vec![Change::ComputePlanCanceled(Arc::new(canceled))],
-            answer: (),
-        })
+        let canceled = ComputePlan { cancelation_date: Some(call.now), ..ComputePlan::clone(plan) };
+        Ok(Decision { changes: vec![Change::ComputePlanCanceled(Arc::new(canceled))], answer: () })
     }
 }
 

@@ -45,11 +45,7 @@ impl DataManager {
     /// # Errors
     /// OE0102 if `caller` is not the owner.
     pub fn require_owner(&self, caller: &OrganizationId) -> Result<(), Refusal> {
-        if self.owner == *caller {
-            Ok(())
-        } else {
-            Err(Refusal::not_owner(self.key))
-        }
+        if self.owner == *caller { Ok(()) } else { Err(Refusal::not_owner(self.key)) }
     }
 }
 
@@ -136,10 +132,7 @@ impl Command for RegisterDataManager {
             metadata: self.metadata.clone(),
             creation_date: call.now,
         });
-        Ok(Decision {
-            changes: vec![Change::DataManagerRegistered(Arc::clone(&manager))],
-            answer: manager,
-        })
+        Ok(Decision { changes: vec![Change::DataManagerRegistered(Arc::clone(&manager))], answer: manager })
     }
 }
 
@@ -157,10 +150,7 @@ impl RenameDataManager {
     /// OE0101.
     pub fn new(key: &str, name: String, policy: Policy) -> Result<Self, Refusal> {
         let mut violations = Violations::new("datamanager", policy);
-        let valid = Self {
-            key: violations.key("key", key),
-            name: violations.name("name", name),
-        };
+        let valid = Self { key: violations.key("key", key), name: violations.name("name", name) };
         violations.finish()?;
         Ok(valid)
     }
@@ -177,14 +167,8 @@ impl Command for RenameDataManager {
         let manager = facts.data_managers.require(self.key)?;
         manager.require_owner(&call.caller)?;
         // core/DM-13: the same name again counts as an update.
-        let renamed = DataManager {
-            name: self.name.clone(),
-            ..DataManager::clone(manager)
-        };
-        Ok(Decision {
-            changes: vec![Change::DataManagerRenamed(Arc::new(renamed))],
-            answer: (),
-        })
+        let renamed = DataManager { name: self.name.clone(), ..DataManager::clone(manager) };
+        Ok(Decision { changes: vec![Change::DataManagerRenamed(Arc::new(renamed))], answer: () })
     }
 }
 
@@ -234,11 +218,7 @@ impl Inquiry for GetDataset {
 
     fn answer(&self, facts: &Facts) -> Result<Self::Answer, Refusal> {
         let manager = facts.data_managers.require(self.0)?;
-        let samples = facts
-            .samples_of_managers
-            .get(&self.0)
-            .cloned()
-            .unwrap_or_default();
+        let samples = facts.samples_of_managers.get(&self.0).cloned().unwrap_or_default();
         Ok((Arc::clone(manager), samples))
     }
 }

@@ -61,12 +61,7 @@ pub struct RegisterDataSamples(Vec<Result<ValidDataSample, Refusal>>);
 impl RegisterDataSamples {
     /// Validates each sample; what is wrong with one is told in its turn (core/DS-1, DS-3).
     pub fn new(requests: Vec<NewDataSample>, policy: Policy) -> Self {
-        Self(
-            requests
-                .into_iter()
-                .map(|request| validate(request, policy))
-                .collect(),
-        )
+        Self(requests.into_iter().map(|request| validate(request, policy)).collect())
     }
 
     fn valid(&self) -> impl Iterator<Item = &ValidDataSample> {
@@ -80,11 +75,7 @@ fn validate(request: NewDataSample, policy: Policy) -> Result<ValidDataSample, R
     let data_manager_keys = violations.keys("data_manager_keys", &request.data_manager_keys);
     violations.checksum("checksum", &request.checksum);
     violations.finish()?;
-    Ok(ValidDataSample {
-        key,
-        data_manager_keys,
-        checksum: request.checksum,
-    })
+    Ok(ValidDataSample { key, data_manager_keys, checksum: request.checksum })
 }
 
 impl Command for RegisterDataSamples {
@@ -94,9 +85,7 @@ impl Command for RegisterDataSamples {
         needs.organizations = true;
         for sample in self.valid() {
             needs.data_samples.insert(sample.key);
-            needs
-                .data_managers
-                .extend(sample.data_manager_keys.iter().flatten());
+            needs.data_managers.extend(sample.data_manager_keys.iter().flatten());
         }
     }
 
@@ -122,11 +111,7 @@ impl Command for RegisterDataSamples {
             facts.require_registered_owner(&call.caller)?; // core/DS-9
         }
         Ok(Decision {
-            changes: samples
-                .iter()
-                .cloned()
-                .map(Change::DataSampleRegistered)
-                .collect(),
+            changes: samples.iter().cloned().map(Change::DataSampleRegistered).collect(),
             answer: samples,
         })
     }
@@ -180,11 +165,7 @@ impl LinkDataSamples {
     ) -> Result<&'a Arc<DataSample>, Refusal> {
         let key = named.ok_or_else(|| Refusal::nameless(DataSampleKey::RESOURCE, ""))?;
         let sample = facts.data_samples.require(key)?;
-        if sample.owner == call.caller {
-            Ok(sample)
-        } else {
-            Err(Refusal::not_owner(key))
-        }
+        if sample.owner == call.caller { Ok(sample) } else { Err(Refusal::not_owner(key)) }
     }
 }
 
@@ -193,9 +174,7 @@ impl Command for LinkDataSamples {
 
     fn needs(&self, _caller: &OrganizationId, _facts: &Facts, needs: &mut Needs) {
         needs.data_samples.extend(self.keys.iter().flatten());
-        needs
-            .data_managers
-            .extend(self.data_manager_keys.iter().flatten());
+        needs.data_managers.extend(self.data_manager_keys.iter().flatten());
     }
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
@@ -207,21 +186,10 @@ impl Command for LinkDataSamples {
             let before = Self::own_sample(*named, call, facts)?;
             // core/DS-14: an entry that repeats raises its event again; its managers are all there by then.
             let present: HashSet<&DataManagerKey> = before.data_manager_keys.iter().collect();
-            let new: Vec<_> = managers
-                .iter()
-                .filter(|key| !present.contains(key))
-                .copied()
-                .collect();
+            let new: Vec<_> = managers.iter().filter(|key| !present.contains(key)).copied().collect();
             let data_manager_keys = [before.data_manager_keys.as_slice(), &new].concat();
-            let sample = Arc::new(DataSample {
-                data_manager_keys,
-                ..DataSample::clone(before)
-            });
-            let added = if linked.insert(sample.key) {
-                new
-            } else {
-                Vec::new()
-            };
+            let sample = Arc::new(DataSample { data_manager_keys, ..DataSample::clone(before) });
+            let added = if linked.insert(sample.key) { new } else { Vec::new() };
             changes.push(Change::DataSampleLinked { sample, added });
         }
         Ok(Decision { changes, answer: () })

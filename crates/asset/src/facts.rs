@@ -206,21 +206,14 @@ impl Needs {
         self.compute_tasks.retain(|key| !facts.compute_tasks.knows(*key));
         self.task_statuses.retain(|key| facts.task_status(*key).is_none());
         self.children.retain(|key| !facts.children.contains_key(key));
-        self.unbuilt_tasks
-            .retain(|key| !facts.unbuilt_tasks.contains_key(key));
-        self.output_assets
-            .retain(|key| !facts.output_assets.contains_key(key));
+        self.unbuilt_tasks.retain(|key| !facts.unbuilt_tasks.contains_key(key));
+        self.output_assets.retain(|key| !facts.output_assets.contains_key(key));
         self.models.retain(|key| !facts.models.knows(*key));
-        self.model_users
-            .retain(|key| !facts.model_users.contains_key(key));
-        self.failure_reports
-            .retain(|key| !facts.failure_reports.contains_key(key));
-        self.addresses
-            .retain(|address| !facts.addresses.contains_key(address));
-        self.samples_of_managers
-            .retain(|key| !facts.samples_of_managers.contains_key(key));
-        self.statuses_in_plans
-            .retain(|key| !facts.statuses_in_plans.contains_key(key));
+        self.model_users.retain(|key| !facts.model_users.contains_key(key));
+        self.failure_reports.retain(|key| !facts.failure_reports.contains_key(key));
+        self.addresses.retain(|address| !facts.addresses.contains_key(address));
+        self.samples_of_managers.retain(|key| !facts.samples_of_managers.contains_key(key));
+        self.statuses_in_plans.retain(|key| !facts.statuses_in_plans.contains_key(key));
     }
 }
 
@@ -248,9 +241,7 @@ impl Facts {
 
     /// Whether the organization is registered in the channel (core/CHN-3).
     pub fn is_registered(&self, id: &OrganizationId) -> bool {
-        self.organizations
-            .as_ref()
-            .is_some_and(|organizations| organizations.contains_key(id))
+        self.organizations.as_ref().is_some_and(|organizations| organizations.contains_key(id))
     }
 
     /// The caller must be registered to own anything (core/DM-8).
@@ -258,11 +249,7 @@ impl Facts {
     /// # Errors
     /// OE0003.
     pub fn require_registered_owner(&self, owner: &OrganizationId) -> Result<(), Refusal> {
-        if self.is_registered(owner) {
-            Ok(())
-        } else {
-            Err(Refusal::unregistered_owner(owner))
-        }
+        if self.is_registered(owner) { Ok(()) } else { Err(Refusal::unregistered_owner(owner)) }
     }
 
     /// None of the addresses may be in use in the channel, and none may be named twice (core/DM-7).
@@ -285,10 +272,7 @@ impl Facts {
 
     /// The status of a task, however it was loaded.
     pub fn task_status(&self, key: ComputeTaskKey) -> Option<ComputeTaskStatus> {
-        self.compute_tasks
-            .get(key)
-            .map(|task| task.status)
-            .or_else(|| self.task_statuses.get(&key).copied())
+        self.compute_tasks.get(key).map(|task| task.status).or_else(|| self.task_statuses.get(&key).copied())
     }
 
     /// The models registered for the outputs of a task, each with its place among them.
@@ -296,11 +280,7 @@ impl Facts {
         &self,
         task: ComputeTaskKey,
     ) -> impl Iterator<Item = (&Arc<OutputAsset>, &Arc<Model>)> {
-        let output_assets = self
-            .output_assets
-            .get(&task)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let output_assets = self.output_assets.get(&task).map(Vec::as_slice).unwrap_or_default();
         output_assets.iter().filter_map(|asset| {
             let key = ModelKey::parse(&asset.asset_key)?;
             Some((asset, self.models.get(key)?))
@@ -352,8 +332,7 @@ impl Facts {
                 }
             }
             Change::FailureReportRegistered(report) => {
-                self.failure_reports
-                    .insert(report.asset_key, Some(Arc::clone(report)));
+                self.failure_reports.insert(report.asset_key, Some(Arc::clone(report)));
             }
             Change::PerformanceRegistered(_) | Change::ProfilingStepRecorded(_) => {}
         }

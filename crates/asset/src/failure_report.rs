@@ -44,9 +44,7 @@ impl ErrorType {
 
     /// The type with this number.
     pub fn from_number(number: i16) -> Option<Self> {
-        [Self::Build, Self::Execution, Self::Internal]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        [Self::Build, Self::Execution, Self::Internal].into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -58,9 +56,7 @@ impl FailedAssetKind {
 
     /// The kind with this number.
     pub fn from_number(number: i16) -> Option<Self> {
-        [Self::ComputeTask, Self::Function]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        [Self::ComputeTask, Self::Function].into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -155,13 +151,7 @@ impl RegisterFailureReport {
             FailedAssetKind::ComputeTask => {
                 let task = facts.compute_tasks.require(self.task_key())?;
                 task.require_executing_worker(&call.caller)?;
-                cascade::task_moved(
-                    task,
-                    ComputeTaskTransition::Failed,
-                    REASON_FAILURE_REPORT,
-                    call,
-                    facts,
-                )
+                cascade::task_moved(task, ComputeTaskTransition::Failed, REASON_FAILURE_REPORT, call, facts)
             }
             FailedAssetKind::Function => {
                 let function = facts.functions.require(self.function_key())?;
@@ -176,11 +166,7 @@ impl Command for RegisterFailureReport {
     type Answer = Arc<FailureReport>;
 
     fn needs(&self, _caller: &OrganizationId, facts: &Facts, needs: &mut Needs) {
-        needs.addresses.extend(
-            self.logs_address
-                .iter()
-                .map(|address| address.storage_address.clone()),
-        );
+        needs.addresses.extend(self.logs_address.iter().map(|address| address.storage_address.clone()));
         match self.asset_type {
             FailedAssetKind::ComputeTask => {
                 cascade::needs_of_task_transition(
@@ -199,10 +185,7 @@ impl Command for RegisterFailureReport {
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         let mut changes = self.fail(call, facts)?;
-        let address = self
-            .logs_address
-            .as_ref()
-            .map(|address| address.storage_address.as_str());
+        let address = self.logs_address.as_ref().map(|address| address.storage_address.as_str());
         facts.require_free_addresses(address)?;
         let report = Arc::new(FailureReport {
             asset_key: self.asset_key,
@@ -213,10 +196,7 @@ impl Command for RegisterFailureReport {
             creation_date: call.now,
         });
         changes.push(Change::FailureReportRegistered(Arc::clone(&report)));
-        Ok(Decision {
-            changes,
-            answer: report,
-        })
+        Ok(Decision { changes, answer: report })
     }
 }
 
@@ -240,11 +220,6 @@ impl Inquiry for GetFailureReport {
     }
 
     fn answer(&self, facts: &Facts) -> Result<Self::Answer, Refusal> {
-        facts
-            .failure_reports
-            .get(&self.0)
-            .cloned()
-            .flatten()
-            .ok_or_else(|| Refusal::not_found(self.0))
+        facts.failure_reports.get(&self.0).cloned().flatten().ok_or_else(|| Refusal::not_found(self.0))
     }
 }

@@ -75,14 +75,8 @@ pub enum FunctionAction {
 
 impl FunctionStatus {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Unknown,
-        Self::Waiting,
-        Self::Building,
-        Self::Ready,
-        Self::Canceled,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Unknown, Self::Waiting, Self::Building, Self::Ready, Self::Canceled, Self::Failed];
 
     /// The number on the wire and in the stores.
     pub const fn number(self) -> i16 {
@@ -165,11 +159,7 @@ impl Function {
     /// # Errors
     /// OE0102 if `caller` is not the owner.
     pub fn require_owner(&self, caller: &OrganizationId) -> Result<(), Refusal> {
-        if self.owner == *caller {
-            Ok(())
-        } else {
-            Err(Refusal::not_owner(self.key))
-        }
+        if self.owner == *caller { Ok(()) } else { Err(Refusal::not_owner(self.key)) }
     }
 
     /// The declared output, which must be of this kind.
@@ -188,10 +178,7 @@ impl Function {
             )
         })?;
         if output.kind != kind {
-            let message = format!(
-                "output {identifier:?} of function {} is of another kind",
-                self.key
-            );
+            let message = format!("output {identifier:?} of function {} is of another kind", self.key);
             return Err(Refusal::new(Code::IncompatibleOutputKind, message));
         }
         Ok(output)
@@ -209,14 +196,8 @@ impl Function {
         facts: &Facts,
     ) -> Result<Vec<Change>, Refusal> {
         let status = self.status.apply(action)?;
-        let function = Arc::new(Self {
-            status,
-            ..self.clone()
-        });
-        let mut changes = vec![Change::FunctionStatusChanged {
-            function,
-            reason: reason.to_owned(),
-        }];
+        let function = Arc::new(Self { status, ..self.clone() });
+        let mut changes = vec![Change::FunctionStatusChanged { function, reason: reason.to_owned() }];
         changes.extend(cascade::function_acted(self.key, action, reason, call, facts)?);
         Ok(changes)
     }
@@ -313,16 +294,8 @@ fn validate_inputs(
         match request.kind {
             Some(kind @ (AssetKind::Model | AssetKind::DataSample | AssetKind::DataManager)) => {
                 let lone = kind != AssetKind::DataManager || !(request.multiple || request.optional);
-                violations.require(
-                    "inputs",
-                    lone,
-                    "a data manager must be neither multiple nor optional",
-                );
-                let input = FunctionInput {
-                    kind,
-                    multiple: request.multiple,
-                    optional: request.optional,
-                };
+                violations.require("inputs", lone, "a data manager must be neither multiple nor optional");
+                let input = FunctionInput { kind, multiple: request.multiple, optional: request.optional };
                 inputs.insert(identifier.clone(), input);
             }
             _ => violations.add("inputs", "kind must be a model, a data sample or a data manager"),
@@ -351,13 +324,7 @@ fn validate_outputs(
             Some(kind @ (AssetKind::Model | AssetKind::Performance)) => {
                 let single = kind != AssetKind::Performance || !request.multiple;
                 violations.require("outputs", single, "a performance must not be multiple");
-                outputs.insert(
-                    identifier.clone(),
-                    FunctionOutput {
-                        kind,
-                        multiple: request.multiple,
-                    },
-                );
+                outputs.insert(identifier.clone(), FunctionOutput { kind, multiple: request.multiple });
             }
             _ => violations.add("outputs", "kind must be a model or a performance"),
         }
@@ -394,10 +361,7 @@ impl Command for RegisterFunction {
             status: FunctionStatus::Waiting,
             creation_date: call.now,
         });
-        Ok(Decision {
-            changes: vec![Change::FunctionRegistered(Arc::clone(&function))],
-            answer: function,
-        })
+        Ok(Decision { changes: vec![Change::FunctionRegistered(Arc::clone(&function))], answer: function })
     }
 }
 
@@ -422,11 +386,7 @@ impl UpdateFunction {
         let name = violations.name("name", name);
         if let Some(image) = &image {
             let (checksum, address) = (&image.checksum, &image.storage_address);
-            violations.require(
-                "image.checksum",
-                checksum.chars().count() <= CHECKSUM_DIGITS,
-                "is too long",
-            );
+            violations.require("image.checksum", checksum.chars().count() <= CHECKSUM_DIGITS, "is too long");
             violations.require("image.storage_address", !address.is_empty(), "cannot be blank");
             violations.require(
                 "image.storage_address",
@@ -452,9 +412,7 @@ impl Command for UpdateFunction {
 
     fn needs(&self, _caller: &OrganizationId, _facts: &Facts, needs: &mut Needs) {
         needs.functions.insert(self.key);
-        needs
-            .addresses
-            .extend(self.image.iter().map(|image| image.storage_address.clone()));
+        needs.addresses.extend(self.image.iter().map(|image| image.storage_address.clone()));
     }
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
@@ -462,24 +420,12 @@ impl Command for UpdateFunction {
         before.require_owner(&call.caller)?;
         let image = self.image.clone().or_else(|| before.image.clone());
         if before.status == FunctionStatus::Ready && image.is_none() {
-            return Err(Refusal::invalid(
-                "function is not valid: a ready function must have an image",
-            )); // compute/FUNC-23
+            return Err(Refusal::invalid("function is not valid: a ready function must have an image")); // compute/FUNC-23
         }
         let image_address_before = before.image.as_ref().map(|image| image.storage_address.clone());
         self.require_free_image_address(image_address_before.as_deref(), facts)?;
-        let function = Arc::new(Function {
-            name: self.name.clone(),
-            image,
-            ..Function::clone(before)
-        });
-        Ok(Decision {
-            changes: vec![Change::FunctionUpdated {
-                function,
-                image_address_before,
-            }],
-            answer: (),
-        })
+        let function = Arc::new(Function { name: self.name.clone(), image, ..Function::clone(before) });
+        Ok(Decision { changes: vec![Change::FunctionUpdated { function, image_address_before }], answer: () })
     }
 }
 
@@ -497,10 +443,7 @@ impl ApplyFunctionAction {
     /// OE0003 for an unknown action, OE0101 for a key that is no UUID (compute/DEF-20).
     pub fn new(key: &str, action: Option<FunctionAction>) -> Result<Self, Refusal> {
         let action = action.ok_or_else(|| Refusal::bad_request("unsupported function action"))?;
-        Ok(Self {
-            key: FunctionKey::look_up(key)?,
-            action,
-        })
+        Ok(Self { key: FunctionKey::look_up(key)?, action })
     }
 }
 
@@ -518,10 +461,7 @@ impl Command for ApplyFunctionAction {
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let function = facts.functions.require(self.key)?;
         function.require_owner(&call.caller)?;
-        Ok(Decision {
-            changes: function.act(self.action, REASON_USER_ACTION, call, facts)?,
-            answer: (),
-        })
+        Ok(Decision { changes: function.act(self.action, REASON_USER_ACTION, call, facts)?, answer: () })
     }
 }
 

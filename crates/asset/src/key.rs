@@ -33,10 +33,7 @@ pub trait Key: Copy + Eq + std::hash::Hash + Ord + fmt::Debug + fmt::Display + S
     /// # Errors
     /// OE0101 for anything that is not a UUID, the empty text included.
     fn look_up(text: &str) -> Result<Self, Refusal> {
-        let plain = text
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-            .unwrap_or(text);
+        let plain = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
         match (plain.len(), Uuid::try_parse(plain)) {
             (32 | 36, Ok(uuid)) => Ok(Self::from_uuid(uuid)),
             _ => Err(Refusal::invalid(format!("{} key is not a UUID", Self::RESOURCE))),
@@ -127,15 +124,10 @@ mod tests {
     #[test]
     fn strict_form_takes_lower_case_with_hyphens_only() {
         // core/VAL-4
-        for accepted in [
-            CANONICAL,
-            "00000000-0000-0000-0000-000000000000",
-            "ffffffff-ffff-ffff-ffff-ffffffffffff",
-        ] {
-            assert_eq!(
-                FunctionKey::parse(accepted).map(|key| key.to_string()).as_deref(),
-                Some(accepted)
-            );
+        for accepted in
+            [CANONICAL, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
+        {
+            assert_eq!(FunctionKey::parse(accepted).map(|key| key.to_string()).as_deref(), Some(accepted));
         }
         for refused in [
             "3F1C9A52-0b7e-4c7d-9a33-5d2f8e6b1a40",
@@ -161,10 +153,7 @@ mod tests {
             "3f1c9a520b7e4c7d9a335d2f8e6b1a40",
             "{3f1c9a52-0b7e-4c7d-9a33-5d2f8e6b1a40}",
         ] {
-            assert_eq!(
-                FunctionKey::look_up(accepted).map(|key| key.to_string()),
-                Ok(CANONICAL.to_owned())
-            );
+            assert_eq!(FunctionKey::look_up(accepted).map(|key| key.to_string()), Ok(CANONICAL.to_owned()));
         }
         for refused in [
             "",

@@ -87,19 +87,12 @@ impl RegisterModels {
     /// # Errors
     /// OE0003 for no model (compute/MODEL-2), OE0101 if the first task key is no key (compute/MODEL-3).
     pub fn new(requests: Vec<NewModel>, policy: Policy) -> Result<Self, Refusal> {
-        let first = requests
-            .first()
-            .ok_or_else(|| Refusal::bad_request("no model to register"))?;
+        let first = requests.first().ok_or_else(|| Refusal::bad_request("no model to register"))?;
         let compute_task_key = ComputeTaskKey::parse(&first.compute_task_key)
             .ok_or_else(|| Refusal::invalid("model is not valid: compute_task_key: must be a valid UUID"))?;
-        let models = requests
-            .into_iter()
-            .map(|request| validate(request, compute_task_key, policy))
-            .collect();
-        Ok(Self {
-            compute_task_key,
-            models,
-        })
+        let models =
+            requests.into_iter().map(|request| validate(request, compute_task_key, policy)).collect();
+        Ok(Self { compute_task_key, models })
     }
 
     fn valid(&self) -> impl Iterator<Item = &ValidModel> {
@@ -109,26 +102,16 @@ impl RegisterModels {
 
 fn validate(request: NewModel, task_key: ComputeTaskKey, policy: Policy) -> Result<ValidModel, Refusal> {
     if request.compute_task_key != task_key.to_string() {
-        return Err(Refusal::bad_request(
-            "all models of a batch must belong to one task",
-        ));
+        return Err(Refusal::bad_request("all models of a batch must belong to one task"));
     }
     let mut violations = Violations::new("model", policy);
     let key = violations.key("key", &request.key);
     let identifier = request.compute_task_output_identifier;
-    violations.require(
-        "compute_task_output_identifier",
-        !identifier.is_empty(),
-        "cannot be blank",
-    );
+    violations.require("compute_task_output_identifier", !identifier.is_empty(), "cannot be blank");
     violations.without_nul("compute_task_output_identifier", &identifier);
     let address = violations.addressable("address", request.address);
     violations.finish()?;
-    Ok(ValidModel {
-        key,
-        identifier,
-        address,
-    })
+    Ok(ValidModel { key, identifier, address })
 }
 
 /// What has been registered so far for the outputs of one task, stored and in this batch.
@@ -149,13 +132,7 @@ impl<'a> Registered<'a> {
         for asset in facts.output_assets.get(&task.key).into_iter().flatten() {
             *counts.entry(asset.identifier.clone()).or_default() += 1;
         }
-        Ok(Self {
-            task,
-            function,
-            counts,
-            keys: HashSet::new(),
-            addresses: HashSet::new(),
-        })
+        Ok(Self { task, function, counts, keys: HashSet::new(), addresses: HashSet::new() })
     }
 
     fn count(&self, identifier: &str) -> u32 {
@@ -181,10 +158,7 @@ impl<'a> Registered<'a> {
         self.task.require_output(identifier)?;
         let output = self.function.require_output(identifier, AssetKind::Model)?;
         if !output.multiple && self.count(identifier) > 0 {
-            let message = format!(
-                "output {identifier:?} of task {} already has an asset",
-                self.task.key
-            );
+            let message = format!("output {identifier:?} of task {} already has an asset", self.task.key);
             return Err(Refusal::new(Code::Conflict, message));
         }
         Ok(())
@@ -198,9 +172,7 @@ impl Command for RegisterModels {
         needs.compute_tasks.insert(self.compute_task_key);
         needs.output_assets.insert(self.compute_task_key);
         needs.models.extend(self.valid().map(|model| model.key));
-        needs
-            .addresses
-            .extend(self.valid().map(|model| model.address.storage_address.clone()));
+        needs.addresses.extend(self.valid().map(|model| model.address.storage_address.clone()));
         if let Some(task) = facts.compute_tasks.get(self.compute_task_key) {
             needs.functions.insert(task.function_key);
         }
@@ -221,10 +193,7 @@ impl Command for RegisterModels {
             changes.push(Change::OutputAssetRegistered(Arc::new(output_asset)));
             models.push(model);
         }
-        Ok(Decision {
-            changes,
-            answer: models,
-        })
+        Ok(Decision { changes, answer: models })
     }
 }
 

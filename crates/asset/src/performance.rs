@@ -54,18 +54,10 @@ impl RegisterPerformance {
     ) -> Result<Self, Refusal> {
         let mut violations = Violations::new("performance", policy);
         let compute_task_key = violations.key("compute_task_key", compute_task_key);
-        violations.require(
-            "compute_task_output_identifier",
-            !identifier.is_empty(),
-            "cannot be blank",
-        );
+        violations.require("compute_task_output_identifier", !identifier.is_empty(), "cannot be blank");
         violations.without_nul("compute_task_output_identifier", &identifier);
         violations.finish()?;
-        Ok(Self {
-            compute_task_key,
-            identifier,
-            value,
-        })
+        Ok(Self { compute_task_key, identifier, value })
     }
 }
 
@@ -88,11 +80,7 @@ impl Command for RegisterPerformance {
             .functions
             .require(task.function_key)?
             .require_output(&self.identifier, AssetKind::Performance)?;
-        let stored = facts
-            .output_assets
-            .get(&task.key)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let stored = facts.output_assets.get(&task.key).map(Vec::as_slice).unwrap_or_default();
         let performance = Arc::new(Performance {
             compute_task_key: task.key,
             identifier: self.identifier.clone(),
@@ -114,9 +102,6 @@ impl Command for RegisterPerformance {
             Change::PerformanceRegistered(Arc::clone(&performance)),
             Change::OutputAssetRegistered(Arc::new(output_asset)),
         ];
-        Ok(Decision {
-            changes,
-            answer: performance,
-        })
+        Ok(Decision { changes, answer: performance })
     }
 }

@@ -48,20 +48,14 @@ impl NewPermissions {
         if !authorized_ids.contains(owner) {
             authorized_ids.push(owner.clone());
         }
-        Ok(Permission {
-            public: self.public,
-            authorized_ids,
-        })
+        Ok(Permission { public: self.public, authorized_ids })
     }
 }
 
 impl Permission {
     /// Only `owner` may.
     pub fn private(owner: &OrganizationId) -> Self {
-        Self {
-            public: false,
-            authorized_ids: vec![owner.clone()],
-        }
+        Self { public: false, authorized_ids: vec![owner.clone()] }
     }
 
     /// Whether `organization` may (core/PERM-4).
@@ -74,26 +68,15 @@ impl Permission {
         let authorized_ids = match (self.public, other.public) {
             (false, true) => self.authorized_ids.clone(),
             (true, false) => other.authorized_ids.clone(),
-            _ => self
-                .authorized_ids
-                .iter()
-                .filter(|id| other.authorized_ids.contains(id))
-                .cloned()
-                .collect(),
+            _ => self.authorized_ids.iter().filter(|id| other.authorized_ids.contains(id)).cloned().collect(),
         };
-        Self {
-            public: self.public && other.public,
-            authorized_ids,
-        }
+        Self { public: self.public && other.public, authorized_ids }
     }
 
     /// Who may under either: the first's order, then what the second adds; nobody is listed once it is public (core/PERM-6).
     pub fn union(&self, other: &Self) -> Self {
         if self.public || other.public {
-            return Self {
-                public: true,
-                authorized_ids: Vec::new(),
-            };
+            return Self { public: true, authorized_ids: Vec::new() };
         }
         let mut authorized_ids: Vec<OrganizationId> = Vec::new();
         for id in self.authorized_ids.iter().chain(&other.authorized_ids) {
@@ -101,19 +84,13 @@ impl Permission {
                 authorized_ids.push(id.clone());
             }
         }
-        Self {
-            public: false,
-            authorized_ids,
-        }
+        Self { public: false, authorized_ids }
     }
 }
 
 impl Permissions {
     /// The same permission for both actions: there is no way to set them apart (core/PERM-2).
     pub fn both(permission: Permission) -> Self {
-        Self {
-            process: permission.clone(),
-            download: permission,
-        }
+        Self { process: permission.clone(), download: permission }
     }
 }

@@ -39,11 +39,7 @@ impl RegisterProfilingStep {
         let step = violations.name("step", step);
         violations.require("duration", duration > 0, "cannot be blank");
         violations.finish()?;
-        Ok(Self(Arc::new(ProfilingStep {
-            asset_key,
-            step,
-            duration,
-        })))
+        Ok(Self(Arc::new(ProfilingStep { asset_key, step, duration })))
     }
 }
 
@@ -55,13 +51,7 @@ impl Command for RegisterProfilingStep {
     }
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        facts
-            .functions
-            .require(self.0.asset_key)?
-            .require_owner(&call.caller)?;
-        Ok(Decision {
-            changes: vec![Change::ProfilingStepRecorded(Arc::clone(&self.0))],
-            answer: (),
-        })
+        facts.functions.require(self.0.asset_key)?.require_owner(&call.caller)?;
+        Ok(Decision { changes: vec![Change::ProfilingStepRecorded(Arc::clone(&self.0))], answer: () })
     }
 }

@@ -62,10 +62,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with this code and text.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 
     /// OE0002, naming the resource and the key (core/ERR-8).
@@ -80,18 +77,12 @@ impl Refusal {
 
     /// OE0006, naming the resource and the key; worded alike whichever channel holds it (core/CHN-6).
     pub fn key_in_use<K: Key>(key: K) -> Self {
-        Self::new(
-            Code::Conflict,
-            format!("{} with key {:?} already exists", K::RESOURCE, key.to_string()),
-        )
+        Self::new(Code::Conflict, format!("{} with key {:?} already exists", K::RESOURCE, key.to_string()))
     }
 
     /// OE0006 for a storage address that is used in the channel (core/DM-7).
     pub fn address_in_use(address: &str) -> Self {
-        Self::new(
-            Code::Conflict,
-            format!("storage address {address:?} is already used"),
-        )
+        Self::new(Code::Conflict, format!("storage address {address:?} is already used"))
     }
 
     /// OE0003.
@@ -101,17 +92,12 @@ impl Refusal {
 
     /// OE0003 for an action that the state machine does not know; the text is matched by clients (compute/TSM-1, compute/DEF-23).
     pub fn illegal_transition(transition: &str, status: &str) -> Self {
-        Self::bad_request(format!(
-            "event {transition} inappropriate in current state {status}"
-        ))
+        Self::bad_request(format!("event {transition} inappropriate in current state {status}"))
     }
 
     /// OE0003 for an owner that has not registered in the channel (core/DM-8).
     pub fn unregistered_owner(owner: impl fmt::Display) -> Self {
-        Self::bad_request(format!(
-            "organization {:?} is not registered in the channel",
-            owner.to_string()
-        ))
+        Self::bad_request(format!("organization {:?} is not registered in the channel", owner.to_string()))
     }
 
     /// OE0101.

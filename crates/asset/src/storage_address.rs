@@ -38,19 +38,14 @@ pub fn is_strict_storage_address(s: &str) -> bool {
 
 /// The grammar is asked again, because a loose address may have matched it with this host inside the user part: `http://-a/@b.org`.
 fn is_strict_host(host: &str) -> bool {
-    host.chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':'))
+    host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':'))
         && STRICT_HOST.matches(host)
 }
 
 /// Steps 2 to 5 of core/VAL-10.
 fn has_sound_structure(s: &str) -> bool {
     let lacks_scheme = s.contains(':') && !s.contains("://");
-    let t = if lacks_scheme {
-        Cow::from(format!("http://{s}"))
-    } else {
-        Cow::from(s)
-    };
+    let t = if lacks_scheme { Cow::from(format!("http://{s}")) } else { Cow::from(s) };
     let (reference, fragment) = split_fragment(&t);
     has_complete_escapes(fragment)
         && structural_parse(reference, Mode::Ordinary).is_some_and(|parsed| leads_somewhere(&parsed))
@@ -103,11 +98,7 @@ fn host() -> Rule {
     either([
         ipv4(),
         sequence([Text("["), ipv6(), Text("]")]),
-        sequence([
-            optional(prefix()),
-            body(),
-            optional(sequence([Text("."), some(T)])),
-        ]),
+        sequence([optional(prefix()), body(), optional(sequence([Text("."), some(T)]))]),
     ])
 }
 
@@ -117,13 +108,7 @@ fn prefix() -> Rule {
     let link = One(|c| matches!(c, '-' | '_' | '.'));
     either([
         sequence([AN, any(joined), AN, any(label)]),
-        sequence([
-            some(AN),
-            any(sequence([optional(link), AN])),
-            AN,
-            Text("."),
-            some(AN),
-        ]),
+        sequence([some(AN), any(sequence([optional(link), AN])), AN, Text("."), some(AN)]),
         Text("www."),
     ])
 }
@@ -159,11 +144,8 @@ fn ipv6() -> Rule {
     let leading = |min, max| between(min, max, sequence([group(), Text(":")]));
     let trailing = |min, max| between(min, max, sequence([Text(":"), group()]));
     let dotted = || sequence([octet(), between(3, 3, sequence([Text("."), octet()]))]);
-    let mapped = sequence([
-        Text("ffff"),
-        optional(sequence([Text(":"), between(1, 4, Text("0"))])),
-        Text(":"),
-    ]);
+    let mapped =
+        sequence([Text("ffff"), optional(sequence([Text(":"), between(1, 4, Text("0"))])), Text(":")]);
     let inner_gap = (1..=6).map(|left| sequence([leading(left, left), trailing(1, 7 - left)]));
     either([
         sequence([leading(7, 7), group()]),
@@ -209,11 +191,7 @@ fn either<const N: usize>(rules: [Rule; N]) -> Rule {
 }
 
 fn between(min: usize, max: usize, rule: Rule) -> Rule {
-    Repeat {
-        min,
-        max,
-        rule: Box::new(rule),
-    }
+    Repeat { min, max, rule: Box::new(rule) }
 }
 
 fn optional(rule: Rule) -> Rule {
@@ -245,15 +223,11 @@ impl Rule {
         }
         match self {
             One(class) => step(text, starts, class),
-            Text(wanted) => wanted
-                .chars()
-                .fold(starts, |starts, w| step(text, starts, |c| c == w)),
+            Text(wanted) => wanted.chars().fold(starts, |starts, w| step(text, starts, |c| c == w)),
             Sequence(rules) => rules.iter().fold(starts, |starts, rule| rule.ends(text, starts)),
             Either(rules) => {
-                let mut ends: Positions = rules
-                    .iter()
-                    .flat_map(|rule| rule.ends(text, starts.clone()))
-                    .collect();
+                let mut ends: Positions =
+                    rules.iter().flat_map(|rule| rule.ends(text, starts.clone())).collect();
                 ends.sort_unstable();
                 ends.dedup();
                 ends
@@ -296,14 +270,11 @@ mod tests {
         let first = "(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[01][0-9]|22[0-3]|24[0-9]|25[0-5])";
         let groups = |count: usize| vec!["[0-9A-Fa-f]{1,4}"; count].join(":");
         let shortened = (0..=7).flat_map(|left| (0..=7 - left).map(move |right| (left, right)));
-        let mut ipv6: Vec<String> = shortened
-            .map(|(left, right)| format!("{}::{}", groups(left), groups(right)))
-            .collect();
+        let mut ipv6: Vec<String> =
+            shortened.map(|(left, right)| format!("{}::{}", groups(left), groups(right))).collect();
         ipv6.push(groups(8));
         ipv6.push(format!(r"::(?:ffff(?::0{{1,4}})?:)?{octet}(?:\.{octet}){{3}}"));
-        ipv6.push(format!(
-            r"(?:[0-9A-Fa-f]{{1,4}}:){{1,4}}:{octet}(?:\.{octet}){{3}}"
-        ));
+        ipv6.push(format!(r"(?:[0-9A-Fa-f]{{1,4}}:){{1,4}}:{octet}(?:\.{octet}){{3}}"));
         ipv6.push(r"fe80:(?::[0-9A-Fa-f]{0,4}){0,4}%[0-9A-Za-z]+".to_owned());
         let ipv6 = ipv6.join("|");
         let prefix = r"[0-9A-Za-z](?:[0-9A-Za-z_-]+)?[0-9A-Za-z](?:[.-][0-9A-Za-z]+)*|[0-9A-Za-z]+(?:[-_.]?[0-9A-Za-z])*[0-9A-Za-z]\.[0-9A-Za-z]+|www\.";
@@ -321,11 +292,8 @@ mod tests {
     /// Compares the two forms on every beginning of 2,600 rows of `pieces`, 33,800 texts that are often nearly an address.
     fn check(opening: &str, closing: &str, pieces: &'static [&'static str]) {
         let regex = url_regex();
-        let mut runner = TestRunner::new(Config {
-            cases: 2_600,
-            failure_persistence: None,
-            ..Config::default()
-        });
+        let mut runner =
+            TestRunner::new(Config { cases: 2_600, failure_persistence: None, ..Config::default() });
         let outcome = runner.run(&vec(select(pieces), 12), |row| {
             for count in 0..=row.len() {
                 let text = format!("{opening}{}{closing}", row[..count].concat());
@@ -348,18 +316,8 @@ mod tests {
 
     #[test]
     fn grammar_and_regex_agree_on_ipv6() {
-        check(
-            "[",
-            "]",
-            &[
-                "f:", "f:", "0:", "0:", "1234:", "1:", "2", ":", ":a", ":ffff:", "12345",
-            ],
-        );
-        check(
-            "[",
-            "1.2.3.4]",
-            &["f:", ":", ":", "ffff:", "0:", "0000:", "25", "."],
-        );
+        check("[", "]", &["f:", "f:", "0:", "0:", "1234:", "1:", "2", ":", ":a", ":ffff:", "12345"]);
+        check("[", "1.2.3.4]", &["f:", ":", ":", "ffff:", "0:", "0000:", "25", "."]);
         check("[fe80:", "]", &[":", ":abcd", "0", "%", "%e", "."]);
     }
 

@@ -33,11 +33,7 @@ pub(crate) fn structural_parse(u: &str, mode: Mode) -> Option<StructuralParse<'_
     }
     // Step 2.
     if u == "*" {
-        return Some(StructuralParse {
-            scheme: None,
-            host: "",
-            path: "*",
-        });
+        return Some(StructuralParse { scheme: None, host: "", path: "*" });
     }
     // Steps 3 and 4.
     let (scheme, rest) = split_scheme(u)?;
@@ -45,11 +41,7 @@ pub(crate) fn structural_parse(u: &str, mode: Mode) -> Option<StructuralParse<'_
     // Step 5.
     if !rest.starts_with('/') {
         if scheme.is_some() {
-            return Some(StructuralParse {
-                scheme,
-                host: "",
-                path: "",
-            });
+            return Some(StructuralParse { scheme, host: "", path: "" });
         }
         if mode == Mode::Request || before(rest, '/').contains(':') {
             return None;
@@ -106,18 +98,12 @@ fn has_sound_port(host: &str) -> bool {
     };
     port.is_some_and(|port| {
         port.is_empty()
-            || port
-                .strip_prefix(':')
-                .is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()))
+            || port.strip_prefix(':').is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()))
     })
 }
 
 fn has_host_characters(host: &str) -> bool {
-    let zone_end = if host.starts_with('[') {
-        host.rfind(']').unwrap_or(0)
-    } else {
-        0
-    };
+    let zone_end = if host.starts_with('[') { host.rfind(']').unwrap_or(0) } else { 0 };
     let zone_start = host[..zone_end].find("%25").unwrap_or(zone_end);
     let is_host_escape = |c| c == '%' || c >= '\u{80}';
     let is_zone_escape = |c| c == '%' || c == ' ' || is_ascii_host_character(c);
@@ -135,11 +121,7 @@ fn is_ascii_host_character(c: char) -> bool {
 fn consists_of(text: &str, plain: impl Fn(char) -> bool, escaped: impl Fn(char) -> bool) -> bool {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
-        let fits = if c == '%' {
-            escaped_byte(&mut rest).is_some_and(&escaped)
-        } else {
-            plain(c)
-        };
+        let fits = if c == '%' { escaped_byte(&mut rest).is_some_and(&escaped) } else { plain(c) };
         if !fits {
             return false;
         }
@@ -166,11 +148,7 @@ mod tests {
     fn both_modes_find_the_parts() {
         for mode in [Mode::Ordinary, Mode::Request] {
             check(mode, "*", Some((None, "", "*")));
-            check(
-                mode,
-                "HTTP://u:p@x@h.io:80/a/b?c/d",
-                Some((Some("HTTP"), "h.io:80", "/a/b")),
-            );
+            check(mode, "HTTP://u:p@x@h.io:80/a/b?c/d", Some((Some("HTTP"), "h.io:80", "/a/b")));
             check(mode, "a+b.c-1://h", Some((Some("a+b.c-1"), "h", "")));
             check(mode, "http:a/b", Some((Some("http"), "", "")));
             check(mode, "http:///p", Some((Some("http"), "", "/p")));
@@ -223,16 +201,10 @@ mod tests {
             "%4@h",
         ];
         for authority in sound {
-            assert!(
-                structural_parse(&format!("x://{authority}"), Mode::Request).is_some(),
-                "{authority}"
-            );
+            assert!(structural_parse(&format!("x://{authority}"), Mode::Request).is_some(), "{authority}");
         }
         for authority in malformed {
-            assert!(
-                structural_parse(&format!("x://{authority}"), Mode::Request).is_none(),
-                "{authority}"
-            );
+            assert!(structural_parse(&format!("x://{authority}"), Mode::Request).is_none(), "{authority}");
         }
     }
 }

@@ -32,11 +32,7 @@ pub struct Violations {
 impl Violations {
     /// Nothing is wrong yet with this message about a `resource` (a name of core/ERR-8).
     pub fn new(resource: &'static str, policy: Policy) -> Self {
-        Self {
-            resource,
-            policy,
-            found: Vec::new(),
-        }
+        Self { resource, policy, found: Vec::new() }
     }
 
     /// Records that `field` is wrong because of `reason`.
@@ -60,29 +56,15 @@ impl Violations {
             return Ok(());
         }
         self.found.sort();
-        let list: Vec<String> = self
-            .found
-            .iter()
-            .map(|(field, reason)| format!("{field}: {reason}"))
-            .collect();
-        Err(Refusal::invalid(format!(
-            "{} is not valid: {}",
-            self.resource,
-            list.join("; ")
-        )))
+        let list: Vec<String> =
+            self.found.iter().map(|(field, reason)| format!("{field}: {reason}")).collect();
+        Err(Refusal::invalid(format!("{} is not valid: {}", self.resource, list.join("; "))))
     }
 
     /// A required key in strict form (core/VAL-4). What is returned for a wrong one is never used.
     pub fn key<K: Key>(&mut self, field: &str, text: &str) -> K {
         K::parse(text).unwrap_or_else(|| {
-            self.add(
-                field,
-                if text.is_empty() {
-                    "cannot be blank"
-                } else {
-                    "must be a valid UUID"
-                },
-            );
+            self.add(field, if text.is_empty() { "cannot be blank" } else { "must be a valid UUID" });
             K::from_uuid(uuid::Uuid::nil())
         })
     }
@@ -90,10 +72,7 @@ impl Violations {
     /// A list of keys in strict form. An empty text passes and names no key at all (core/VAL-5).
     pub fn keys<K: Key>(&mut self, field: &str, texts: &[String]) -> Vec<Option<K>> {
         let keys: Vec<Option<K>> = texts.iter().map(|text| K::parse(text)).collect();
-        let malformed = texts
-            .iter()
-            .zip(&keys)
-            .any(|(text, key)| key.is_none() && !text.is_empty());
+        let malformed = texts.iter().zip(&keys).any(|(text, key)| key.is_none() && !text.is_empty());
         self.require(field, !malformed, "must be a list of valid UUIDs");
         keys
     }
@@ -102,11 +81,7 @@ impl Violations {
     pub fn name(&mut self, field: &str, text: String) -> String {
         self.require(field, !text.is_empty(), "cannot be blank");
         if self.policy.refuse_assets_that_stop_consumers {
-            self.require(
-                field,
-                text.is_empty() || !text.trim().is_empty(),
-                "must contain more than spaces",
-            );
+            self.require(field, text.is_empty() || !text.trim().is_empty(), "must contain more than spaces");
         }
         self.text(field, text, NAME_BYTES_MAX)
     }
@@ -126,11 +101,7 @@ impl Violations {
     /// A required identifier of a function's input or output (compute/FUNC-3).
     pub fn identifier(&mut self, field: &str, text: &str) {
         self.require(field, !text.is_empty(), "identifier cannot be blank");
-        self.require(
-            field,
-            text.len() <= IDENTIFIER_BYTES_MAX,
-            "identifier is too long",
-        );
+        self.require(field, text.len() <= IDENTIFIER_BYTES_MAX, "identifier is too long");
         self.without_nul(field, text);
     }
 
@@ -141,11 +112,7 @@ impl Violations {
         let entries_all =
             |holds: &dyn Fn(&str) -> bool| metadata.iter().all(|(key, value)| holds(key) && holds(value));
         let (fit, without_nul) = (entries_all(&fits), entries_all(&whole));
-        self.require(
-            "metadata",
-            fit,
-            "keys and values must not be longer than 100 bytes",
-        );
+        self.require("metadata", fit, "keys and values must not be longer than 100 bytes");
         self.require("metadata", without_nul, "must not contain NUL characters");
         metadata
     }
@@ -176,21 +143,13 @@ impl Violations {
         self.require(field, is_storage_address(text), "must be a valid URL");
         self.without_nul(field, text);
         if self.policy.refuse_assets_that_stop_consumers {
-            self.require(
-                field,
-                is_strict_storage_address(text),
-                "must be a plain http or https URL",
-            );
+            self.require(field, is_strict_storage_address(text), "must be a plain http or https URL");
         }
     }
 
     /// An organization's own address, perhaps empty (core/ORG-1).
     pub fn request_url(&mut self, field: &str, text: &str) {
-        self.require(
-            field,
-            text.is_empty() || is_request_url(text),
-            "must be a valid URL",
-        );
+        self.require(field, text.is_empty() || is_request_url(text), "must be a valid URL");
         self.require(
             field,
             text.chars().count() <= ADDRESS_CHARACTERS_MAX,
@@ -208,10 +167,7 @@ impl Violations {
             self.without_nul(field, id.as_str());
         }
         if self.policy.refuse_assets_that_stop_consumers {
-            let named = permissions
-                .authorized_ids
-                .iter()
-                .all(|id| !id.as_str().is_empty());
+            let named = permissions.authorized_ids.iter().all(|id| !id.as_str().is_empty());
             self.require(field, named, "must not name an organization without a name");
         }
         permissions

@@ -9,12 +9,8 @@ use asset::storage_address::{is_storage_address, is_strict_storage_address};
 /// Judges every row of `table` with `is_accepted` and names all rows whose verdict differs.
 #[track_caller]
 fn check(table: &str, is_accepted: fn(&str) -> bool) {
-    let rows = table
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with("# "));
-    let wrong: Vec<&str> = rows
-        .filter(|row| verdict(row) != is_accepted(&address(row)))
-        .collect();
+    let rows = table.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    let wrong: Vec<&str> = rows.filter(|row| verdict(row) != is_accepted(&address(row))).collect();
     assert!(wrong.is_empty(), "other verdict than the table says: {wrong:#?}");
 }
 
@@ -28,17 +24,9 @@ fn verdict(row: &str) -> bool {
 
 fn address(row: &str) -> String {
     let written = row.split_once(' ').map_or("", |(_, written)| written);
-    [
-        ("\\s", " "),
-        ("\\t", "\t"),
-        ("\\n", "\n"),
-        ("\\x01", "\x01"),
-        ("\\x7f", "\x7f"),
-    ]
-    .iter()
-    .fold(written.to_owned(), |text, (escape, meant)| {
-        text.replace(escape, meant)
-    })
+    [("\\s", " "), ("\\t", "\t"), ("\\n", "\n"), ("\\x01", "\x01"), ("\\x7f", "\x7f")]
+        .iter()
+        .fold(written.to_owned(), |text, (escape, meant)| text.replace(escape, meant))
 }
 
 #[test]
@@ -48,10 +36,7 @@ fn storage_addresses() {
 
 #[test]
 fn strict_storage_addresses() {
-    check(
-        include_str!("tables/strict_storage_address.txt"),
-        is_strict_storage_address,
-    );
+    check(include_str!("tables/strict_storage_address.txt"), is_strict_storage_address);
 }
 
 #[test]

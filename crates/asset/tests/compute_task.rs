@@ -34,11 +34,7 @@ fn with_task_in(status: Status) -> World {
         world.build(MILL, FunctionAction::Ready).unwrap();
     }
     world.task(9, MILL, PLAN, &[]).unwrap();
-    let parents: &[u32] = if status == Status::WaitingForParentTasks {
-        &[9]
-    } else {
-        &[]
-    };
+    let parents: &[u32] = if status == Status::WaitingForParentTasks { &[9] } else { &[] };
     world.task(1, MILL, PLAN, parents).unwrap();
     match status {
         Status::Building => drop(world.build(MILL, FunctionAction::Building).unwrap()),
@@ -71,11 +67,7 @@ fn grid() -> String {
                     Err(refusal) => refusal.code.as_str().to_owned(),
                 }
             });
-            grid.push_str(&format!(
-                "{} | {action:?} | {}\n",
-                status.as_str(),
-                cells.join(" | ")
-            ));
+            grid.push_str(&format!("{} | {action:?} | {}\n", status.as_str(), cells.join(" | ")));
         }
     }
     grid
@@ -102,10 +94,7 @@ fn the_first_status_follows_function_and_parents() {
     assert_eq!(world.task(3, MILL, PLAN, &[]), Ok(Status::WaitingForExecutorSlot));
     assert_eq!(world.task(4, MILL, PLAN, &[3]), Ok(Status::WaitingForParentTasks));
     world.run(3);
-    assert_eq!(
-        world.task(5, MILL, PLAN, &[3]),
-        Ok(Status::WaitingForExecutorSlot)
-    );
+    assert_eq!(world.task(5, MILL, PLAN, &[3]), Ok(Status::WaitingForExecutorSlot));
     world.act("Alder", 4, ComputeTaskAction::Canceled).unwrap();
     assert_eq!(world.task(6, MILL, PLAN, &[3, 4]), Ok(Status::Canceled));
     world.mill(MILL + 1);
@@ -144,11 +133,7 @@ fn the_last_parent_done_moves_the_children_in_order_of_its_place() {
         format!("{} {last_parent}", key(13)),
     ];
     assert_eq!(moved, expected);
-    assert_eq!(
-        world.status(14),
-        Status::WaitingForParentTasks,
-        "another parent is not done"
-    );
+    assert_eq!(world.status(14), Status::WaitingForParentTasks, "another parent is not done");
 }
 
 #[test]
@@ -158,10 +143,8 @@ fn a_failed_task_terminates_its_plan_once_and_tells_nobody() {
     world.task(1, MILL, PLAN, &[]).unwrap();
     world.task(2, MILL, PLAN, &[]).unwrap();
     let changes = world.act("Alder", 1, ComputeTaskAction::Failed).unwrap();
-    let [
-        Change::ComputeTaskStatusChanged { .. },
-        plan_failed @ Change::ComputePlanFailed(_),
-    ] = changes.as_slice()
+    let [Change::ComputeTaskStatusChanged { .. }, plan_failed @ Change::ComputePlanFailed(_)] =
+        changes.as_slice()
     else {
         panic!("{changes:?}");
     };
@@ -176,10 +159,9 @@ fn a_failed_task_terminates_its_plan_once_and_tells_nobody() {
 #[test]
 fn a_function_that_fails_takes_its_tasks_and_their_plans_along() {
     // compute/CASC-6, CASC-7, DEF-11
-    for (action, status, changes) in [
-        (FunctionAction::Failed, Status::Failed, 5),
-        (FunctionAction::Canceled, Status::Canceled, 4),
-    ] {
+    for (action, status, changes) in
+        [(FunctionAction::Failed, Status::Failed, 5), (FunctionAction::Canceled, Status::Canceled, 4)]
+    {
         let mut world = World::new();
         world.mill(MILL);
         world.plan(PLAN);
@@ -199,11 +181,7 @@ fn a_function_that_fails_takes_its_tasks_and_their_plans_along() {
     world.plan(PLAN);
     world.task(1, MILL, PLAN, &[]).unwrap();
     world.build(MILL, FunctionAction::Canceled).unwrap();
-    assert_eq!(
-        world.status(1),
-        Status::Canceled,
-        "also while it still waits for the build"
-    );
+    assert_eq!(world.status(1), Status::Canceled, "also while it still waits for the build");
 }
 
 #[test]
@@ -214,18 +192,7 @@ fn batches_with_cycles_strangers_or_twins_are_refused() {
     assert_eq!(code(world.task(1, MILL, PLAN, &[])), Some(Code::Conflict));
     assert_eq!(code(world.task(2, MILL, PLAN, &[2])), Some(Code::InvalidAsset));
     let stranger = world.task(2, MILL, PLAN, &[77]).unwrap_err();
-    assert!(
-        stranger.message.contains("missing dependency among inModels IDs"),
-        "core/ERR-7: {stranger}"
-    );
-    assert_eq!(
-        code(world.task(2, MILL + 1, PLAN, &[])),
-        Some(Code::NotFound),
-        "the function"
-    );
-    assert_eq!(
-        code(world.task(2, MILL, PLAN + 1, &[])),
-        Some(Code::NotFound),
-        "the plan"
-    );
+    assert!(stranger.message.contains("missing dependency among inModels IDs"), "core/ERR-7: {stranger}");
+    assert_eq!(code(world.task(2, MILL + 1, PLAN, &[])), Some(Code::NotFound), "the function");
+    assert_eq!(code(world.task(2, MILL, PLAN + 1, &[])), Some(Code::NotFound), "the plan");
 }

@@ -118,10 +118,7 @@ impl Interceptor for Identity {
 }
 
 fn header_value(header: &'static str, value: &str) -> Result<MetadataValue<Ascii>, Error> {
-    value.parse().map_err(|_| Error::Header {
-        header,
-        value: value.to_owned(),
-    })
+    value.parse().map_err(|_| Error::Header { header, value: value.to_owned() })
 }
 
 /// Opens the connection, and counts its calls.
@@ -136,19 +133,14 @@ pub(crate) async fn open(options: &ClientOptions, calls: Arc<AtomicU64>) -> Resu
         .keep_alive_while_idle(true)
         .connect()
         .await
-        .map_err(|source| Error::Connect {
-            uri: uri.clone(),
-            source,
-        })?;
+        .map_err(|source| Error::Connect { uri: uri.clone(), source })?;
     Ok(InterceptedService::new(channel, identity))
 }
 
 /// Where the connection leads, and how it is encrypted.
 fn endpoint(uri: &str, tls: Option<&Tls>) -> Result<Endpoint, Error> {
-    let endpoint = Endpoint::from_shared(uri.to_owned()).map_err(|source| Error::Uri {
-        uri: uri.to_owned(),
-        source,
-    })?;
+    let endpoint =
+        Endpoint::from_shared(uri.to_owned()).map_err(|source| Error::Uri { uri: uri.to_owned(), source })?;
     let Some(tls) = tls else {
         return Ok(endpoint);
     };
@@ -180,18 +172,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_wrong_with_the_options_is_named() {
         let cases = [
-            (
-                "not an address",
-                "MyOrg1MSP",
-                "mychannel",
-                "\"not an address\" is not the address of a server",
-            ),
-            (
-                "http://localhost:9000",
-                "a\nb",
-                "mychannel",
-                "the mspid \"a\\nb\" cannot be sent in a header",
-            ),
+            ("not an address", "MyOrg1MSP", "mychannel", "\"not an address\" is not the address of a server"),
+            ("http://localhost:9000", "a\nb", "mychannel", "the mspid \"a\\nb\" cannot be sent in a header"),
             (
                 "http://localhost:9000",
                 "MyOrg1MSP",
@@ -219,16 +201,10 @@ mod tests {
         let tls = Tls {
             authorities: String::new(),
             server_name: None,
-            pair: Some(Pair {
-                certificates: "no certificate".to_owned(),
-                key: "no key".to_owned(),
-            }),
+            pair: Some(Pair { certificates: "no certificate".to_owned(), key: "no key".to_owned() }),
         };
         for (uri, message) in [
-            (
-                "http://localhost:9000",
-                "http://localhost:9000 must begin with https:// for encryption",
-            ),
+            ("http://localhost:9000", "http://localhost:9000 must begin with https:// for encryption"),
             ("https://localhost:9000", "cannot use the certificates or the key"),
         ] {
             let mut options = ClientOptions::new(uri, "MyOrg1MSP", "mychannel");

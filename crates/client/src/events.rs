@@ -77,17 +77,10 @@ impl Events {
     }
 
     async fn subscribe(&mut self) -> Result<Subscription, Status> {
-        let start = SubscribeToEventsParam {
-            start_event_id: self.last_event_id.clone(),
-        };
+        let start = SubscribeToEventsParam { start_event_id: self.last_event_id.clone() };
         let answer = tokio::time::timeout(self.policy.deadline, self.service.subscribe_to_events(start));
-        let answer = answer
-            .await
-            .map_err(|_| Status::unavailable("the subscription was not answered"))?;
-        Ok(Subscription {
-            stream: answer?.into_inner(),
-            since: Instant::now(),
-        })
+        let answer = answer.await.map_err(|_| Status::unavailable("the subscription was not answered"))?;
+        Ok(Subscription { stream: answer?.into_inner(), since: Instant::now() })
     }
 
     /// Gives up the subscription. If it lasted, the failures before it have nothing to do with those to come.

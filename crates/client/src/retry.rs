@@ -78,10 +78,7 @@ where
 {
     match tokio::time::timeout(policy.deadline, attempts(policy, call)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Status::deadline_exceeded(format!(
-            "no answer within {:?}",
-            policy.deadline
-        ))),
+        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {:?}", policy.deadline))),
     }
 }
 
@@ -112,12 +109,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn policy() -> RetryPolicy {
-        RetryPolicy {
-            attempts_max: 5,
-            pause_min: 100 * MS,
-            pause_max: 400 * MS,
-            deadline: 10_000 * MS,
-        }
+        RetryPolicy { attempts_max: 5, pause_min: 100 * MS, pause_max: 400 * MS, deadline: 10_000 * MS }
     }
 
     /// The outcome of a call that answers these codes in turn and then succeeds, with the number of attempts and the time it took.
@@ -126,9 +118,7 @@ mod tests {
         let mut attempts = 0;
         let outcome = retry(policy, || {
             attempts += 1;
-            let outcome = codes
-                .get(attempts - 1)
-                .map_or(Ok(()), |code| Err(Status::new(*code, "as told")));
+            let outcome = codes.get(attempts - 1).map_or(Ok(()), |code| Err(Status::new(*code, "as told")));
             std::future::ready(outcome)
         });
         let outcome = outcome.await.map_err(|status| status.code());
@@ -169,19 +159,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_ends_everything() {
-        let hasty = RetryPolicy {
-            deadline: 1_000 * MS,
-            ..policy()
-        };
+        let hasty = RetryPolicy { deadline: 1_000 * MS, ..policy() };
         let start = Instant::now();
         let silent = retry(&hasty, std::future::pending::<Result<(), _>>).await;
         assert_eq!(silent.unwrap_err().code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed(), hasty.deadline);
 
-        let patient = RetryPolicy {
-            attempts_max: u32::MAX,
-            ..hasty
-        };
+        let patient = RetryPolicy { attempts_max: u32::MAX, ..hasty };
         let (busy, attempts, took) = outcome(&patient, &[Code::Unavailable; 100]).await;
         assert_eq!(busy, Err(Code::DeadlineExceeded));
         assert_eq!(took, patient.deadline);

@@ -28,9 +28,7 @@ pub struct Pair {
 
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pair")
-            .field("certificates", &self.certificates)
-            .finish_non_exhaustive()
+        f.debug_struct("Pair").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 

@@ -26,16 +26,10 @@ pub(crate) fn load(
         FROM address
         WHERE channel = ?2 AND address IN (SELECT value FROM rarray(?1))";
     let array: Rc<Vec<Value>> = Rc::new(addresses.iter().cloned().map(Value::from).collect());
-    for_each(
-        connection,
-        "address",
-        sql,
-        params![array, channel.as_str()],
-        |record| {
-            facts.addresses.insert(record.get("address")?, true);
-            Ok(())
-        },
-    )
+    for_each(connection, "address", sql, params![array, channel.as_str()], |record| {
+        facts.addresses.insert(record.get("address")?, true);
+        Ok(())
+    })
 }
 
 /// Takes addresses that were free.

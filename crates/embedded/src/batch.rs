@@ -22,19 +22,13 @@ impl Batch {
         let begun = off_thread(move || {
             let lease = Lease::begin(writer)?;
             let head = channel::head(lease.connection(), &channel)?;
-            Ok::<_, crate::error::Error>(Self {
-                channel,
-                head,
-                lease: Some(lease),
-            })
+            Ok::<_, crate::error::Error>(Self { channel, head, lease: Some(lease) })
         });
         Ok(begun.await??)
     }
 
     fn take_lease(&mut self) -> Result<Lease> {
-        self.lease
-            .take()
-            .ok_or_else(|| Error::Failed("an earlier step of the batch did not end".to_owned()))
+        self.lease.take().ok_or_else(|| Error::Failed("an earlier step of the batch did not end".to_owned()))
     }
 }
 

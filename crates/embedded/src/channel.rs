@@ -29,12 +29,7 @@ pub(crate) fn put(connection: &Connection, channel: &ChannelName, head: &Head) -
         INSERT INTO channel (name, position, hash, time)
         VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (name) DO UPDATE SET position = excluded.position, hash = excluded.hash, time = excluded.time";
-    let row = params![
-        channel.as_str(),
-        to_integer(head.position),
-        head.hash,
-        head.time.as_micros()
-    ];
+    let row = params![channel.as_str(), to_integer(head.position), head.hash, head.time.as_micros()];
     connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }

@@ -38,15 +38,7 @@ pub(crate) fn load(
     keys: &BTreeSet<ComputePlanKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(
-        connection,
-        TABLE,
-        COLUMNS,
-        channel,
-        keys,
-        &mut facts.compute_plans,
-        read,
-    )
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.compute_plans, read)
 }
 
 /// A page of them (compute/PLAN-12).
@@ -56,12 +48,15 @@ pub(crate) fn list(
     filter: ComputePlanFilter,
     page: PageRequest<ByDateAndKey>,
 ) -> Result<Page<ComputePlan, ByDateAndKey>> {
-    List::of(TABLE, COLUMNS, channel)
-        .only_if("owner = ?", filter.owner.map(|owner| owner.to_string()))
-        .page(connection, &BY_DATE_AND_KEY, page, |record| {
+    List::of(TABLE, COLUMNS, channel).only_if("owner = ?", filter.owner.map(|owner| owner.to_string())).page(
+        connection,
+        &BY_DATE_AND_KEY,
+        page,
+        |record| {
             let plan = read(record)?;
             Ok((ByDateAndKey(plan.creation_date, plan.key.uuid()), plan))
-        })
+        },
+    )
 }
 
 /// Adds new ones.

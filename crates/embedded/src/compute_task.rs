@@ -45,15 +45,7 @@ pub(crate) fn load(
     keys: &BTreeSet<ComputeTaskKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(
-        connection,
-        TABLE,
-        COLUMNS,
-        channel,
-        keys,
-        &mut facts.compute_tasks,
-        read,
-    )
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.compute_tasks, read)
 }
 
 /// Puts the statuses of those with these keys.
@@ -70,16 +62,10 @@ pub(crate) fn load_statuses(
         SELECT key, status
         FROM compute_task
         WHERE key IN (SELECT value FROM rarray(?1)) AND channel = ?2";
-    for_each(
-        connection,
-        TABLE,
-        sql,
-        params![array(keys), channel.as_str()],
-        |record| {
-            put_status(record, &mut facts.task_statuses)?;
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, sql, params![array(keys), channel.as_str()], |record| {
+        put_status(record, &mut facts.task_statuses)?;
+        Ok(())
+    })
 }
 
 /// Puts the children of these tasks, in order of registration.
@@ -100,21 +86,11 @@ pub(crate) fn load_children(
         WHERE parent_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
         ORDER BY creation_date, serial"
     );
-    for_each(
-        connection,
-        TABLE,
-        &sql,
-        params![array(parents), channel.as_str()],
-        |record| {
-            let child = put_new(record, &mut facts.compute_tasks)?;
-            facts
-                .children
-                .entry(record.key("parent_key")?)
-                .or_default()
-                .push(child);
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, &sql, params![array(parents), channel.as_str()], |record| {
+        let child = put_new(record, &mut facts.compute_tasks)?;
+        facts.children.entry(record.key("parent_key")?).or_default().push(child);
+        Ok(())
+    })
 }
 
 /// Puts the tasks of these functions that wait for the builder or the build, in order of registration.
@@ -137,21 +113,11 @@ pub(crate) fn load_unbuilt(
         ComputeTaskStatus::WaitingForBuilderSlot.number(),
         ComputeTaskStatus::Building.number(),
     );
-    for_each(
-        connection,
-        TABLE,
-        &sql,
-        params![array(functions), channel.as_str()],
-        |record| {
-            let task = put_new(record, &mut facts.compute_tasks)?;
-            facts
-                .unbuilt_tasks
-                .entry(record.key("function_key")?)
-                .or_default()
-                .push(task);
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, &sql, params![array(functions), channel.as_str()], |record| {
+        let task = put_new(record, &mut facts.compute_tasks)?;
+        facts.unbuilt_tasks.entry(record.key("function_key")?).or_default().push(task);
+        Ok(())
+    })
 }
 
 /// Puts the keys and statuses of the tasks that name these models as input.
@@ -170,21 +136,11 @@ pub(crate) fn load_model_users(
         JOIN compute_task ON compute_task.serial = compute_task_input.task
         WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
         ORDER BY creation_date, serial";
-    for_each(
-        connection,
-        TABLE,
-        sql,
-        params![array(models), channel.as_str()],
-        |record| {
-            let user = put_status(record, &mut facts.task_statuses)?;
-            facts
-                .model_users
-                .entry(record.key("asset_key")?)
-                .or_default()
-                .push(user);
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, sql, params![array(models), channel.as_str()], |record| {
+        let user = put_status(record, &mut facts.task_statuses)?;
+        facts.model_users.entry(record.key("asset_key")?).or_default().push(user);
+        Ok(())
+    })
 }
 
 /// Puts which statuses occur in these plans. Asks the index for each status, so it costs the same however many tasks a plan has.
@@ -197,9 +153,7 @@ pub(crate) fn load_statuses_in_plans(
     if plans.is_empty() {
         return Ok(());
     }
-    let statuses = ComputeTaskStatus::ALL
-        .map(|status| format!("({})", status.number()))
-        .join(", ");
+    let statuses = ComputeTaskStatus::ALL.map(|status| format!("({})", status.number())).join(", ");
     let sql = format!(
         "-- compute_task::load_statuses_in_plans
         WITH status (number) AS (VALUES {statuses})
@@ -212,20 +166,11 @@ pub(crate) fn load_statuses_in_plans(
             WHERE channel = ?2 AND compute_plan_key = plan.value AND compute_task.status = status.number
         )"
     );
-    for_each(
-        connection,
-        TABLE,
-        &sql,
-        params![array(plans), channel.as_str()],
-        |record| {
-            let statuses = facts
-                .statuses_in_plans
-                .entry(record.key("compute_plan_key")?)
-                .or_default();
-            statuses.insert(record.number("status", ComputeTaskStatus::from_number)?);
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, &sql, params![array(plans), channel.as_str()], |record| {
+        let statuses = facts.statuses_in_plans.entry(record.key("compute_plan_key")?).or_default();
+        statuses.insert(record.number("status", ComputeTaskStatus::from_number)?);
+        Ok(())
+    })
 }
 
 /// What is known stays: changes of the same batch may lie over it.
@@ -243,9 +188,7 @@ fn put_status(
     known: &mut HashMap<ComputeTaskKey, ComputeTaskStatus>,
 ) -> Result<ComputeTaskKey> {
     let key = record.key("key")?;
-    known
-        .entry(key)
-        .or_insert(record.number("status", ComputeTaskStatus::from_number)?);
+    known.entry(key).or_insert(record.number("status", ComputeTaskStatus::from_number)?);
     Ok(key)
 }
 
@@ -350,10 +293,7 @@ pub(crate) fn update(
         WHERE key = ?1 AND channel = ?2",
     )?;
     for task in tasks {
-        execute_one(
-            &mut statement,
-            params![task.key.uuid(), channel.as_str(), task.status.number()],
-        )?;
+        execute_one(&mut statement, params![task.key.uuid(), channel.as_str(), task.status.number()])?;
     }
     Ok(())
 }

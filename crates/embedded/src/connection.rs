@@ -65,10 +65,7 @@ impl Writer {
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
         migrate(&mut connection)?;
-        Ok(Self {
-            connection,
-            _folder: Arc::clone(folder),
-        })
+        Ok(Self { connection, _folder: Arc::clone(folder) })
     }
 }
 
@@ -104,11 +101,7 @@ impl Drop for Lease {
 impl Readers {
     /// Connections to a file that a [`Writer`] has opened before.
     pub(crate) fn new(folder: Arc<Folder>) -> Self {
-        Self {
-            idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(READERS_MAX)),
-            folder,
-        }
+        Self { idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS_MAX)), folder }
     }
 
     /// Reads from one snapshot of the file.

@@ -39,15 +39,7 @@ pub(crate) fn load(
     keys: &BTreeSet<DataManagerKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(
-        connection,
-        TABLE,
-        COLUMNS,
-        channel,
-        keys,
-        &mut facts.data_managers,
-        read,
-    )
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.data_managers, read)
 }
 
 /// A page of them (core/DM-10).
@@ -104,10 +96,7 @@ pub(crate) fn update(
         WHERE key = ?1 AND channel = ?2",
     )?;
     for manager in managers {
-        execute_one(
-            &mut statement,
-            params![manager.key.uuid(), channel.as_str(), manager.name],
-        )?;
+        execute_one(&mut statement, params![manager.key.uuid(), channel.as_str(), manager.name])?;
     }
     Ok(())
 }

@@ -38,15 +38,7 @@ pub(crate) fn load(
     keys: &BTreeSet<DataSampleKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(
-        connection,
-        TABLE,
-        COLUMNS,
-        channel,
-        keys,
-        &mut facts.data_samples,
-        read,
-    )
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.data_samples, read)
 }
 
 /// Puts the keys of the samples that these managers offer, by creation date and key (core/DST-2).
@@ -66,20 +58,11 @@ pub(crate) fn load_of_managers(
         WHERE data_manager_key IN (SELECT value FROM rarray(?1))
             AND channel = ?2
         ORDER BY creation_date, data_sample.key";
-    for_each(
-        connection,
-        "data_sample_link",
-        sql,
-        params![array(managers), channel.as_str()],
-        |record| {
-            let samples = facts
-                .samples_of_managers
-                .entry(record.key("data_manager_key")?)
-                .or_default();
-            samples.push(record.key("key")?);
-            Ok(())
-        },
-    )
+    for_each(connection, "data_sample_link", sql, params![array(managers), channel.as_str()], |record| {
+        let samples = facts.samples_of_managers.entry(record.key("data_manager_key")?).or_default();
+        samples.push(record.key("key")?);
+        Ok(())
+    })
 }
 
 /// A page of them (core/DS-16).
@@ -91,10 +74,7 @@ pub(crate) fn list(
 ) -> Result<Page<DataSample, ByDateAndKey>> {
     let keys: BTreeSet<_> = filter.keys.into_iter().collect();
     List::of(TABLE, COLUMNS, channel)
-        .only_if(
-            "key IN (SELECT value FROM rarray(?))",
-            (!keys.is_empty()).then(|| array(&keys)),
-        )
+        .only_if("key IN (SELECT value FROM rarray(?))", (!keys.is_empty()).then(|| array(&keys)))
         .page(connection, &BY_DATE_AND_KEY, page, |record| {
             let sample = read(record)?;
             Ok((ByDateAndKey(sample.creation_date, sample.key.uuid()), sample))

@@ -63,8 +63,5 @@ fn classify(error: &rusqlite::Error) -> persistence::Error {
 /// A row with this key exists. Other constraints guard against our own mistakes, and loading the facts anew would not help.
 fn is_duplicate(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
-    matches!(
-        code,
-        Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE)
-    )
+    matches!(code, Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE))
 }

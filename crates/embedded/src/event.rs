@@ -47,9 +47,7 @@ pub(crate) fn list(
     sort: SortOrder,
     page: PageRequest<ByTimeAndPosition>,
 ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
-    let metadata = (!filter.metadata.is_empty())
-        .then(|| to_json(&filter.metadata))
-        .transpose()?;
+    let metadata = (!filter.metadata.is_empty()).then(|| to_json(&filter.metadata)).transpose()?;
     let order = match sort {
         SortOrder::Ascending => &OLDEST_FIRST,
         SortOrder::Descending => &NEWEST_FIRST,
@@ -82,13 +80,7 @@ pub(crate) fn after(
         ORDER BY position
         LIMIT ?3"
     );
-    collect(
-        connection,
-        TABLE,
-        &sql,
-        params![channel.as_str(), to_integer(position), to_integer(limit)],
-        read,
-    )
+    collect(connection, TABLE, &sql, params![channel.as_str(), to_integer(position), to_integer(limit)], read)
 }
 
 /// Where an event stands in the log.
@@ -98,9 +90,7 @@ pub(crate) fn position(connection: &Connection, channel: &ChannelName, id: Event
         FROM event
         WHERE id = ?1 AND channel = ?2";
     let parameters = params![id.uuid(), channel.as_str()];
-    let positions = collect(connection, TABLE, sql, parameters, |record| {
-        record.natural("position")
-    })?;
+    let positions = collect(connection, TABLE, sql, parameters, |record| record.natural("position"))?;
     Ok(positions.into_iter().next())
 }
 

@@ -38,19 +38,11 @@ pub(crate) fn load(
         SELECT asset_key, asset_type, error_type, logs_address, owner, creation_date
         FROM failure_report
         WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2";
-    for_each(
-        connection,
-        TABLE,
-        sql,
-        params![array(assets), channel.as_str()],
-        |record| {
-            let report = read(record)?;
-            facts
-                .failure_reports
-                .insert(report.asset_key, Some(Arc::new(report)));
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, sql, params![array(assets), channel.as_str()], |record| {
+        let report = read(record)?;
+        facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
+        Ok(())
+    })
 }
 
 /// Adds new ones.

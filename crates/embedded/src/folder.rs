@@ -33,11 +33,7 @@ impl Folder {
     /// [`Error::Failed`] if another store uses it, or if it cannot be made or written.
     pub(crate) fn lasting(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|error| failed("cannot make", path, &error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock(path)?,
-            temporary: None,
-        })
+        Ok(Self { path: path.to_owned(), _lock: lock(path)?, temporary: None })
     }
 
     /// Makes a private folder that ends with the store.
@@ -46,19 +42,11 @@ impl Folder {
     /// [`Error::Failed`] if it cannot be made.
     pub(crate) fn temporary() -> Result<Self> {
         let memory = Path::new(MEMORY);
-        let parent = if memory.is_dir() {
-            memory.to_owned()
-        } else {
-            std::env::temp_dir()
-        };
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let directory = TempDir::with_prefix_in("orchestrator-", &parent)
             .map_err(|error| failed("cannot make a folder in", &parent, &error))?;
         let path = directory.path().to_owned();
-        Ok(Self {
-            _lock: lock(&path)?,
-            path,
-            temporary: Some(directory),
-        })
+        Ok(Self { _lock: lock(&path)?, path, temporary: Some(directory) })
     }
 
     /// Whether what is written must survive the process.
@@ -74,18 +62,13 @@ impl Folder {
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| failed("cannot open", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Failed(format!(
-            "another orchestrator uses the folder {}",
-            folder.display()
-        ))),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Failed(format!("another orchestrator uses the folder {}", folder.display())))
+        }
         Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path, &error)),
     }
 }

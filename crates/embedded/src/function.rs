@@ -42,15 +42,7 @@ pub(crate) fn load(
     keys: &BTreeSet<FunctionKey>,
     facts: &mut Facts,
 ) -> Result<()> {
-    by_key::load(
-        connection,
-        TABLE,
-        COLUMNS,
-        channel,
-        keys,
-        &mut facts.functions,
-        read,
-    )
+    by_key::load(connection, TABLE, COLUMNS, channel, keys, &mut facts.functions, read)
 }
 
 /// A page of them (compute/FUNC-11).
@@ -65,15 +57,15 @@ pub(crate) fn list(
         FROM compute_task
         WHERE channel = ?1 AND compute_plan_key = ?
     )";
-    List::of(TABLE, COLUMNS, channel)
-        .only_if(run_by_plan, filter.compute_plan_key.map(Key::uuid))
-        .page(connection, &BY_DATE_AND_KEY, page, |record| {
+    List::of(TABLE, COLUMNS, channel).only_if(run_by_plan, filter.compute_plan_key.map(Key::uuid)).page(
+        connection,
+        &BY_DATE_AND_KEY,
+        page,
+        |record| {
             let function = read(record)?;
-            Ok((
-                ByDateAndKey(function.creation_date, function.key.uuid()),
-                function,
-            ))
-        })
+            Ok((ByDateAndKey(function.creation_date, function.key.uuid()), function))
+        },
+    )
 }
 
 /// Adds new ones.
@@ -123,10 +115,7 @@ pub(crate) fn update(
     for function in functions {
         let image = to_optional_json(function.image.as_ref())?;
         let (key, status) = (function.key.uuid(), function.status.number());
-        execute_one(
-            &mut statement,
-            params![key, channel.as_str(), function.name, image, status],
-        )?;
+        execute_one(&mut statement, params![key, channel.as_str(), function.name, image, status])?;
     }
     Ok(())
 }

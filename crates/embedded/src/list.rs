@@ -18,10 +18,8 @@ pub(crate) struct Order {
 }
 
 /// Creation date, key.
-pub(crate) const BY_DATE_AND_KEY: Order = Order {
-    by: "creation_date, key",
-    after: "(creation_date, key) > (?, ?)",
-};
+pub(crate) const BY_DATE_AND_KEY: Order =
+    Order { by: "creation_date, key", after: "(creation_date, key) > (?, ?)" };
 
 /// Creation date, task key descending, identifier. The first condition follows from the others, but it is the one that an index can use.
 pub(crate) const BY_DATE_AND_PERFORMANCE: Order = Order {
@@ -31,16 +29,12 @@ pub(crate) const BY_DATE_AND_PERFORMANCE: Order = Order {
 };
 
 /// Timestamp, position.
-pub(crate) const OLDEST_FIRST: Order = Order {
-    by: "timestamp, position",
-    after: "(timestamp, position) > (?, ?)",
-};
+pub(crate) const OLDEST_FIRST: Order =
+    Order { by: "timestamp, position", after: "(timestamp, position) > (?, ?)" };
 
 /// The same from the other end.
-pub(crate) const NEWEST_FIRST: Order = Order {
-    by: "timestamp DESC, position DESC",
-    after: "(timestamp, position) < (?, ?)",
-};
+pub(crate) const NEWEST_FIRST: Order =
+    Order { by: "timestamp DESC, position DESC", after: "(timestamp, position) < (?, ?)" };
 
 /// The value of a `?`.
 pub(crate) type Parameter = Box<dyn ToSql>;
@@ -60,13 +54,7 @@ impl Place for ByDateAndKey {
 impl Place for ByDateAndPerformance {
     fn parameters(self) -> Vec<Parameter> {
         let (date, task) = (self.0.as_micros(), self.1.uuid());
-        vec![
-            Box::new(date),
-            Box::new(date),
-            Box::new(task),
-            Box::new(task),
-            Box::new(self.2),
-        ]
+        vec![Box::new(date), Box::new(date), Box::new(task), Box::new(task), Box::new(self.2)]
     }
 }
 
@@ -87,11 +75,7 @@ impl List {
     /// All rows of the channel, which conditions may call `?1`; `columns` begin with one that tells the rows apart.
     pub(crate) fn of(table: &'static str, columns: &str, channel: &ChannelName) -> Self {
         let sql = format!("-- {table}::list\nSELECT {columns}\nFROM {table}\nWHERE channel = ?1");
-        Self {
-            table,
-            sql,
-            parameters: vec![Box::new(channel.to_string())],
-        }
+        Self { table, sql, parameters: vec![Box::new(channel.to_string())] }
     }
 
     /// Only rows for which `condition` holds with this value.
@@ -127,16 +111,9 @@ impl List {
             }
         };
         self.sql += &format!("\nORDER BY {}\nLIMIT ? OFFSET ?", order.by);
-        self.parameters
-            .push(Box::new(to_integer(request.size).saturating_add(1)));
+        self.parameters.push(Box::new(to_integer(request.size).saturating_add(1)));
         self.parameters.push(Box::new(offset));
-        let items = collect(
-            connection,
-            self.table,
-            &self.sql,
-            params_from_iter(self.parameters),
-            read,
-        )?;
+        let items = collect(connection, self.table, &self.sql, params_from_iter(self.parameters), read)?;
         Ok(Page::cut(items, request.size))
     }
 

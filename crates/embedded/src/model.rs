@@ -52,19 +52,13 @@ pub(crate) fn load_of_tasks(
         FROM model
         WHERE compute_task_key IN (SELECT value FROM rarray(?1)) AND channel = ?2"
     );
-    for_each(
-        connection,
-        TABLE,
-        &sql,
-        params![array(tasks), channel.as_str()],
-        |record| {
-            let key = record.key("key")?;
-            if !facts.models.knows(key) {
-                facts.models.put(key, Arc::new(read(record)?));
-            }
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, &sql, params![array(tasks), channel.as_str()], |record| {
+        let key = record.key("key")?;
+        if !facts.models.knows(key) {
+            facts.models.put(key, Arc::new(read(record)?));
+        }
+        Ok(())
+    })
 }
 
 /// Adds new ones.
@@ -98,10 +92,7 @@ pub(crate) fn update(connection: &Connection, channel: &ChannelName, models: &[A
     )?;
     for model in models {
         let address = to_optional_json(model.address.as_ref())?;
-        execute_one(
-            &mut statement,
-            params![model.key.uuid(), channel.as_str(), address],
-        )?;
+        execute_one(&mut statement, params![model.key.uuid(), channel.as_str(), address])?;
     }
     Ok(())
 }

@@ -37,21 +37,11 @@ pub(crate) fn load(
         FROM output_asset
         WHERE compute_task_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
         ORDER BY compute_task_key, identifier, position";
-    for_each(
-        connection,
-        TABLE,
-        sql,
-        params![array(tasks), channel.as_str()],
-        |record| {
-            let output_asset = read(record)?;
-            facts
-                .output_assets
-                .entry(output_asset.compute_task_key)
-                .or_default()
-                .push(Arc::new(output_asset));
-            Ok(())
-        },
-    )
+    for_each(connection, TABLE, sql, params![array(tasks), channel.as_str()], |record| {
+        let output_asset = read(record)?;
+        facts.output_assets.entry(output_asset.compute_task_key).or_default().push(Arc::new(output_asset));
+        Ok(())
+    })
 }
 
 /// Adds new ones.

@@ -36,10 +36,7 @@ pub(crate) fn list(
         .page(connection, &BY_DATE_AND_PERFORMANCE, page, |record| {
             let performance = read(record)?;
             let (date, task) = (performance.creation_date, performance.compute_task_key);
-            Ok((
-                ByDateAndPerformance(date, task, performance.identifier.clone()),
-                performance,
-            ))
+            Ok((ByDateAndPerformance(date, task, performance.identifier.clone()), performance))
         })
 }
 

@@ -109,10 +109,7 @@ impl Record<'_> {
 
     /// Text, where it lies.
     pub(crate) fn text(&self, column: &str) -> Result<&str> {
-        self.row
-            .get_ref(column)?
-            .as_str()
-            .map_err(|error| self.corrupt(column, error))
+        self.row.get_ref(column)?.as_str().map_err(|error| self.corrupt(column, error))
     }
 
     fn corrupt(&self, column: &str, error: impl Display) -> Error {

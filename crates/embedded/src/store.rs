@@ -92,9 +92,7 @@ impl Store for Embedded {
 
     async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| organization::list(connection, &channel))
-            .await
+        self.readers.read(move |connection| organization::list(connection, &channel)).await
     }
 
     async fn data_managers(
@@ -103,9 +101,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataManager, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| data_manager::list(connection, &channel, page))
-            .await
+        self.readers.read(move |connection| data_manager::list(connection, &channel, page)).await
     }
 
     async fn data_samples(
@@ -115,9 +111,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataSample, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| data_sample::list(connection, &channel, filter, page))
-            .await
+        self.readers.read(move |connection| data_sample::list(connection, &channel, filter, page)).await
     }
 
     async fn functions(
@@ -127,9 +121,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<Function, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| function::list(connection, &channel, &filter, page))
-            .await
+        self.readers.read(move |connection| function::list(connection, &channel, &filter, page)).await
     }
 
     async fn compute_plans(
@@ -139,9 +131,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputePlan, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| compute_plan::list(connection, &channel, filter, page))
-            .await
+        self.readers.read(move |connection| compute_plan::list(connection, &channel, filter, page)).await
     }
 
     async fn compute_tasks(
@@ -151,9 +141,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputeTask, ByDateAndKey>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| compute_task::list(connection, &channel, filter, page))
-            .await
+        self.readers.read(move |connection| compute_task::list(connection, &channel, filter, page)).await
     }
 
     async fn performances(
@@ -163,9 +151,7 @@ impl Store for Embedded {
         page: PageRequest<ByDateAndPerformance>,
     ) -> Result<Page<Performance, ByDateAndPerformance>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| performance::list(connection, &channel, filter, page))
-            .await
+        self.readers.read(move |connection| performance::list(connection, &channel, filter, page)).await
     }
 
     async fn events(
@@ -176,9 +162,7 @@ impl Store for Embedded {
         page: PageRequest<ByTimeAndPosition>,
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| event::list(connection, &channel, filter, sort, page))
-            .await
+        self.readers.read(move |connection| event::list(connection, &channel, filter, sort, page)).await
     }
 
     async fn events_after(
@@ -188,23 +172,17 @@ impl Store for Embedded {
         limit: usize,
     ) -> Result<Vec<StoredEvent>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| event::after(connection, &channel, position, limit))
-            .await
+        self.readers.read(move |connection| event::after(connection, &channel, position, limit)).await
     }
 
     async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| event::position(connection, &channel, id))
-            .await
+        self.readers.read(move |connection| event::position(connection, &channel, id)).await
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {
         let channel = channel.clone();
-        self.readers
-            .read(move |connection| channel::head(connection, &channel))
-            .await
+        self.readers.read(move |connection| channel::head(connection, &channel)).await
     }
 
     fn announce(&self, _hint: Hint) {}

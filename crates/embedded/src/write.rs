@@ -47,8 +47,6 @@ pub(crate) fn write(
 pub(crate) fn execute_one(statement: &mut Statement<'_>, parameters: impl Params) -> Result<()> {
     match statement.execute(parameters)? {
         1 => Ok(()),
-        rows => Err(Error::Failed(format!(
-            "a write touched {rows} rows instead of one"
-        ))),
+        rows => Err(Error::Failed(format!("a write touched {rows} rows instead of one"))),
     }
 }

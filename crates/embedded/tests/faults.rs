@@ -17,11 +17,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn tampered(tampering: &str) -> Result<tempfile::TempDir, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let store = Embedded::open(folder.path())?;
-    apply(
-        &store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))],
-    )
-    .await?;
+    apply(&store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]).await?;
     drop(store);
     Connection::open(file(folder.path()))?.execute_batch(tampering)?;
     Ok(folder)
@@ -37,12 +33,7 @@ async fn a_file_of_a_newer_program_is_left_alone() -> Outcome {
     let error = Embedded::open(folder.path()).map(|_| ()).unwrap_err();
     assert!(matches!(error, persistence::Error::Failed(_)), "{error:?}");
     // The message tells both versions.
-    assert!(
-        error
-            .to_string()
-            .contains("schema version 1000, this program knows 1 at most"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("schema version 1000, this program knows 1 at most"), "{error}");
 
     let version: i64 =
         Connection::open(file(folder.path()))?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -70,30 +61,19 @@ async fn a_row_that_cannot_be_read_is_named() -> Outcome {
             "UPDATE compute_plan SET metadata = '[1]'",
             "compute_plan.metadata of 00000000000000000000000000000001: ",
         ),
-        (
-            "UPDATE compute_plan SET key = x'0102'",
-            "compute_plan.key of 0102: ",
-        ),
+        ("UPDATE compute_plan SET key = x'0102'", "compute_plan.key of 0102: "),
         ("UPDATE channel SET hash = x'00'", "channel.hash of first: "),
         ("UPDATE channel SET position = -1", "channel.position of first: "),
-        (
-            "UPDATE event SET encoded = x'', metadata = 'reason'",
-            "event.metadata of ",
-        ),
+        ("UPDATE event SET encoded = x'', metadata = 'reason'", "event.metadata of "),
     ];
     for (tampering, place) in cases {
         let folder = tampered(tampering).await?;
         let store = Embedded::open(folder.path())?;
-        let plans = store
-            .compute_plans(&channel(), ComputePlanFilter::default(), first(10))
-            .await
-            .map(|_| ());
+        let plans =
+            store.compute_plans(&channel(), ComputePlanFilter::default(), first(10)).await.map(|_| ());
         let head = store.head(&channel()).await.map(|_| ());
         let events = store.events_after(&channel(), 0, 10).await.map(|_| ());
-        let errors: Vec<_> = [plans, head, events]
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
+        let errors: Vec<_> = [plans, head, events].into_iter().filter_map(Result::err).collect();
         // Exactly the reader of the row stumbles, and tells table, column and key.
         assert!(
             matches!(&errors[..], [persistence::Error::Corrupt(text)] if text.starts_with(place)),
@@ -107,15 +87,8 @@ async fn a_row_that_cannot_be_read_is_named() -> Outcome {
 #[tokio::test]
 async fn a_change_of_nothing_fails() -> Outcome {
     let store = Embedded::in_memory()?;
-    let refused = apply(
-        &store,
-        vec![Change::ComputePlanRenamed(Arc::new(compute_plan(1)))],
-    )
-    .await;
-    assert!(
-        matches!(refused, Err(persistence::Error::Failed(_))),
-        "{refused:?}"
-    );
+    let refused = apply(&store, vec![Change::ComputePlanRenamed(Arc::new(compute_plan(1)))]).await;
+    assert!(matches!(refused, Err(persistence::Error::Failed(_))), "{refused:?}");
     assert_eq!(store.head(&channel()).await?.position, 0);
     Ok(())
 }
@@ -132,28 +105,12 @@ async fn a_panic_while_reading_harms_nobody_else() -> Outcome {
     }
 
     let store = Embedded::in_memory()?;
-    apply(
-        &store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))],
-    )
-    .await?;
+    apply(&store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]).await?;
     for _ in 0..10 {
-        let error = store
-            .read(&channel(), Arc::new(Panicking))
-            .await
-            .map(|_| ())
-            .unwrap_err();
+        let error = store.read(&channel(), Arc::new(Panicking)).await.map(|_| ()).unwrap_err();
         assert!(matches!(error, persistence::Error::Failed(_)), "{error:?}");
     }
-    for facts in load(
-        &store,
-        &Needs {
-            compute_plans: [key(1)].into(),
-            ..Needs::default()
-        },
-    )
-    .await?
-    {
+    for facts in load(&store, &Needs { compute_plans: [key(1)].into(), ..Needs::default() }).await? {
         assert_eq!(known(&facts.compute_plans, key(1)), Some(&compute_plan(1)));
     }
     Ok(())

@@ -41,11 +41,8 @@ async fn other_process() -> Outcome {
         }
         WRITE => loop {
             let number = u32::try_from(store.head(&channel()).await?.position)? + 1;
-            let events = apply(
-                &store,
-                vec![Change::ComputePlanRegistered(Arc::new(compute_plan(number)))],
-            )
-            .await?;
+            let events =
+                apply(&store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(number)))]).await?;
             say(&events[0].position.to_string())?;
         },
         other => return Err(format!("unknown part {other}").into()),
@@ -90,14 +87,8 @@ async fn a_second_process_is_kept_out() -> Outcome {
 
     let refused = Embedded::open(folder.path()).map(|_| ()).unwrap_err().to_string();
     // The message names the folder and what is wrong.
-    assert!(
-        refused.contains("another orchestrator uses the folder"),
-        "{refused}"
-    );
-    assert!(
-        refused.contains(&folder.path().display().to_string()),
-        "{refused}"
-    );
+    assert!(refused.contains("another orchestrator uses the folder"), "{refused}");
+    assert!(refused.contains(&folder.path().display().to_string()), "{refused}");
 
     drop(child.stdin.take());
     assert!(child.wait()?.success());
@@ -129,21 +120,11 @@ async fn the_death_of_a_process_loses_nothing_acknowledged() -> Outcome {
 
         let store = Embedded::open(folder.path())?;
         let head = store.head(&channel()).await?;
-        assert!(
-            head.position >= acknowledged,
-            "round {round}: {} of {acknowledged} are left",
-            head.position
-        );
+        assert!(head.position >= acknowledged, "round {round}: {} of {acknowledged} are left", head.position);
         // What was not acknowledged is there whole or not at all.
         assert_intact(&log(&store, &channel()).await?, &head);
         let plans = store
-            .compute_plans(
-                &channel(),
-                ComputePlanFilter {
-                    owner: Some(id("owner")),
-                },
-                first(100_000),
-            )
+            .compute_plans(&channel(), ComputePlanFilter { owner: Some(id("owner")) }, first(100_000))
             .await?;
         assert_eq!(u64::try_from(plans.items.len())?, head.position, "round {round}");
     }

@@ -32,12 +32,7 @@ pub(crate) struct Certs {
     #[arg(long, value_name = "DIR")]
     directory: PathBuf,
     /// The organizations, separated by commas.
-    #[arg(
-        long,
-        value_name = "IDS",
-        value_delimiter = ',',
-        default_value = "MyOrg1MSP,MyOrg2MSP,MyOrg3MSP"
-    )]
+    #[arg(long, value_name = "IDS", value_delimiter = ',', default_value = "MyOrg1MSP,MyOrg2MSP,MyOrg3MSP")]
     organizations: Vec<String>,
     /// A name or IP address by which clients reach the server; may be repeated.
     #[arg(long = "server-name", value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
@@ -51,10 +46,7 @@ pub(crate) struct Certs {
 pub(crate) fn run(certs: &Certs) -> anyhow::Result<()> {
     let organizations: BTreeSet<&str> = certs.organizations.iter().map(String::as_str).collect();
     for organization in &organizations {
-        ensure!(
-            names_a_directory(organization),
-            "{organization:?} cannot name an organization's directory"
-        );
+        ensure!(names_a_directory(organization), "{organization:?} cannot name an organization's directory");
     }
     let layout = Layout::new(&certs.directory)?;
     layout.claim()?;
@@ -101,12 +93,8 @@ impl Layout {
     /// The arguments by which grpcurl gets in as this organization.
     pub(crate) fn access(&self, organization: &str) -> String {
         let pair = self.organization(organization);
-        let [authority, certificate, key] = [
-            self.server_authority(),
-            pair.join("tls.crt"),
-            pair.join("tls.key"),
-        ]
-        .map(|path| quoted(&path));
+        let [authority, certificate, key] =
+            [self.server_authority(), pair.join("tls.crt"), pair.join("tls.key")].map(|path| quoted(&path));
         format!("-cacert {authority} -cert {certificate} -key {key}")
     }
 
@@ -132,29 +120,20 @@ impl Layout {
         let directory = self.0.display();
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make {directory}"))?;
         let mut entries = fs::read_dir(&self.0).with_context(|| format!("cannot read {directory}"))?;
-        ensure!(
-            entries.next().is_none(),
-            "{directory} is not empty, and nothing in it is overwritten"
-        );
+        ensure!(entries.next().is_none(), "{directory} is not empty, and nothing in it is overwritten");
         Ok(())
     }
 
     fn make_server(&self, names: &[String]) -> anyhow::Result<()> {
         let authority = authority("orchestrator server", None)?;
         write(&self.server_authority(), &authority.pem(), PUBLIC)?;
-        write(
-            &self.0.join("server/ca.key"),
-            &authority.key().serialize_pem(),
-            SECRET,
-        )?;
+        write(&self.0.join("server/ca.key"), &authority.key().serialize_pem(), SECRET)?;
         let mut parameters =
             CertificateParams::new(names).context("cannot make a certificate for these names")?;
         parameters.distinguished_name = name("orchestrator server", None);
         // Probes use the server's own pair to get in.
-        parameters.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        parameters.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         write_pair(&self.server_pair(), parameters, &authority)
     }
 
@@ -163,11 +142,7 @@ impl Layout {
         let directory = self.organization(organization);
         let trusted = self.client_authorities().join(organization).join("ca.crt");
         write(&trusted, &authority.pem(), PUBLIC)?;
-        write(
-            &directory.join("ca.key"),
-            &authority.key().serialize_pem(),
-            SECRET,
-        )?;
+        write(&directory.join("ca.key"), &authority.key().serialize_pem(), SECRET)?;
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name = name(&format!("{organization} client"), Some(organization));
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -182,21 +157,12 @@ impl Layout {
             ("ORCHESTRATOR_TLS_CERT_PATH", quoted(&pair.join("tls.crt"))),
             ("ORCHESTRATOR_TLS_KEY_PATH", quoted(&pair.join("tls.key"))),
             ("ORCHESTRATOR_MTLS_ENABLED", "true".to_owned()),
-            (
-                "ORCHESTRATOR_TLS_SERVER_CA_CERT",
-                quoted(&self.server_authority()),
-            ),
-            (
-                "ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR",
-                quoted(&self.client_authorities()),
-            ),
+            ("ORCHESTRATOR_TLS_SERVER_CA_CERT", quoted(&self.server_authority())),
+            ("ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR", quoted(&self.client_authorities())),
             ("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "true".to_owned()),
         ];
         let mut out = std::io::stdout().lock();
-        writeln!(
-            out,
-            "# Certificates for development, valid for a year. For the server:"
-        )?;
+        writeln!(out, "# Certificates for development, valid for a year. For the server:")?;
         for (name, value) in settings {
             writeln!(out, "export {name}={value}")?;
         }
@@ -228,9 +194,7 @@ fn write_pair(
     parameters.use_authority_key_identifier_extension = true;
     limit_validity(&mut parameters);
     let key = KeyPair::generate().context("cannot make a key")?;
-    let certificate = parameters
-        .signed_by(&key, authority)
-        .context("cannot make a certificate")?;
+    let certificate = parameters.signed_by(&key, authority).context("cannot make a certificate")?;
     write(&directory.join("tls.crt"), &certificate.pem(), PUBLIC)?;
     write(&directory.join("tls.key"), &key.serialize_pem(), SECRET)
 }

@@ -27,12 +27,7 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8484")]
     http: SocketAddr,
     /// The folder to keep everything in.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "orchestrator-data",
-        conflicts_with = "memory"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "orchestrator-data", conflicts_with = "memory")]
     data: PathBuf,
     /// Keep nothing.
     #[arg(long)]
@@ -76,15 +71,9 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
         options.tls = Some(Tls::load(&Layout::new(directory)?.files())?);
     }
     let mut server = Standalone::start_with(directory, options, dev.listen).await?;
-    let http = server::admin::listen(dev.http)
-        .await
-        .with_context(|| format!("cannot listen on {}", dev.http))?;
-    greet(
-        &dev,
-        server.address,
-        http.address().context("cannot tell where HTTP listens")?,
-        hint,
-    )?;
+    let http =
+        server::admin::listen(dev.http).await.with_context(|| format!("cannot listen on {}", dev.http))?;
+    greet(&dev, server.address, http.address().context("cannot tell where HTTP listens")?, hint)?;
     tokio::select! {
         () = stop::requested() => server.stop().await,
         ended = server.ended() => ended,
@@ -94,20 +83,15 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
 
 /// `mychannel` with so many organizations.
 pub(crate) fn default_channels(organizations: usize) -> BTreeMap<String, BTreeSet<String>> {
-    let members = (1..=organizations)
-        .map(|number| format!("MyOrg{number}MSP"))
-        .collect();
+    let members = (1..=organizations).map(|number| format!("MyOrg{number}MSP")).collect();
     BTreeMap::from([(CHANNEL.to_owned(), members)])
 }
 
 /// Somebody who may call, and where.
 fn usage(channels: &BTreeMap<String, BTreeSet<String>>) -> Option<(String, String)> {
-    let mut members = channels
-        .iter()
-        .flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
-    members
-        .next()
-        .map(|(channel, member)| (channel.clone(), member.clone()))
+    let mut members =
+        channels.iter().flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
+    members.next().map(|(channel, member)| (channel.clone(), member.clone()))
 }
 
 fn greet(
@@ -132,20 +116,11 @@ fn greet(
             None => "-plaintext".to_owned(),
         };
         writeln!(out, "\nregister an organization, for example with grpcurl:\n")?;
-        writeln!(
-            out,
-            "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' \\"
-        )?;
+        writeln!(out, "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' \\")?;
         writeln!(out, "    -d '{{\"address\": \"http://backend.example\"}}' \\")?;
-        writeln!(
-            out,
-            "    {address} orchestrator.OrganizationService/RegisterOrganization\n"
-        )?;
+        writeln!(out, "    {address} orchestrator.OrganizationService/RegisterOrganization\n")?;
         writeln!(out, "list the services (reflection needs the headers, too):\n")?;
-        writeln!(
-            out,
-            "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n"
-        )?;
+        writeln!(out, "  grpcurl {access} -H 'mspid: {member}' -H 'channel: {channel}' {address} list\n")?;
     }
     writeln!(out, "Ctrl-C stops it.")?;
     Ok(out.flush()?)

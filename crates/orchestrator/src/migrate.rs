@@ -9,12 +9,7 @@ use crate::telemetry;
 #[derive(Args)]
 pub(crate) struct Migrate {
     /// The database, as `serve` takes it; may hold a password, so prefer the variable.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ORCHESTRATOR_DATABASE_URL",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", env = "ORCHESTRATOR_DATABASE_URL", hide_env_values = true)]
     database_url: String,
 }
 

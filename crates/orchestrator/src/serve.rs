@@ -26,10 +26,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
             for notice in problems.notices() {
                 tracing::error!("{notice}");
             }
-            bail!(
-                "the server cannot start: {} settings are missing or wrong",
-                problems.notices().len()
-            );
+            bail!("the server cannot start: {} settings are missing or wrong", problems.notices().len());
         }
     };
     telemetry::for_programs(Some(configuration.log.level));
@@ -41,20 +38,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let channels = Channels::load(&configuration.channel_file)?;
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;
-    let listener = TcpListener::bind(grpc)
-        .await
-        .with_context(|| format!("cannot listen on {grpc}"))?;
-    let address = listener
-        .local_addr()
-        .context("cannot tell where the server listens")?;
+    let listener = TcpListener::bind(grpc).await.with_context(|| format!("cannot listen on {grpc}"))?;
+    let address = listener.local_addr().context("cannot tell where the server listens")?;
     let http = configuration.http.listen;
-    let http = server::admin::listen(http)
-        .await
-        .with_context(|| format!("cannot listen on {http}"))?;
-    let server = Server::new(
-        start_service(store, &configuration),
-        server_options(channels, tls, &configuration),
-    );
+    let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
+    let server =
+        Server::new(start_service(store, &configuration), server_options(channels, tls, &configuration));
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
@@ -66,9 +55,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 /// healthy without a schema, since the chart migrates after the server is up (core/HLT-4, core/OPS-5).
 async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres> {
     let url = configuration.database_url.reveal();
-    let store = Postgres::connect(url, PostgresOptions::default())
-        .await
-        .context("cannot use the database")?;
+    let store =
+        Postgres::connect(url, PostgresOptions::default()).await.context("cannot use the database")?;
     if configuration.migrate_on_start {
         match store.migrate().await {
             Ok(()) => tracing::info!("the database has the newest schema"),
@@ -100,9 +88,8 @@ fn files(tls: &TlsConfiguration) -> Files {
 fn server_options(channels: Channels, tls: Option<Tls>, configuration: &ServeConfiguration) -> ServerOptions {
     let mut options = ServerOptions::new(Membership::new(channels.members));
     options.tls = tls;
-    options.policy = Policy {
-        refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers,
-    };
+    options.policy =
+        Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
     options.message_bytes_max = configuration.grpc.message_size_bytes_max;
     version().clone_into(&mut options.version);
     options

@@ -54,28 +54,18 @@ impl Standalone {
             ),
             None => Arc::new(Embedded::in_memory().context("cannot make a store in memory")?),
         };
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener
-            .local_addr()
-            .context("cannot tell where the server listens")?;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr().context("cannot tell where the server listens")?;
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
-        options.policy = Policy {
-            refuse_assets_that_stop_consumers: true,
-        };
+        options.policy = Policy { refuse_assets_that_stop_consumers: true };
         env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(Server::new(service.clone(), options).serve(listener, async {
             // A dropped handle stops the server as well.
             let _stop_or_dropped = stopped.await;
         }));
-        Ok(Self {
-            address,
-            service,
-            stop,
-            server,
-        })
+        Ok(Self { address, service, stop, server })
     }
 
     /// Waits until the server has ended by itself, which it only does for a reason.
@@ -83,10 +73,7 @@ impl Standalone {
     /// # Errors
     /// That reason.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
-        (&mut self.server)
-            .await
-            .context("the server broke down")?
-            .context("the server ended")
+        (&mut self.server).await.context("the server broke down")?.context("the server ended")
     }
 
     /// Stops the server: calls under way end, subscriptions are told to come back later, and the store is let go.
@@ -98,8 +85,6 @@ impl Standalone {
         let _ended = self.stop.send(());
         let served = self.server.await;
         self.service.stop().await;
-        served
-            .context("the server broke down")?
-            .context("the server ended")
+        served.context("the server broke down")?.context("the server ended")
     }
 }

@@ -16,9 +16,8 @@ use crate::configuration::environment::LogLevel;
 
 /// Readable lines, quiet unless `LOG_LEVEL` asks for more.
 pub(crate) fn for_people() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .with_env_var("LOG_LEVEL");
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var("LOG_LEVEL");
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
         .with_ansi(std::io::stderr().is_terminal())
@@ -37,10 +36,8 @@ pub(crate) fn for_programs(level: Option<LogLevel>) {
         Some(LogLevel::Error | LogLevel::Fatal) => LevelFilter::ERROR,
         Some(LogLevel::Disabled) => LevelFilter::OFF,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .event_format(JsonLines);
+    let lines =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).event_format(JsonLines);
     let _initialised_before = lines.try_init();
 }
 
@@ -69,10 +66,7 @@ where
         let now = jiff::Timestamp::now();
         line.insert(
             "time".to_owned(),
-            jiff::Timestamp::from_second(now.as_second())
-                .unwrap_or(now)
-                .to_string()
-                .into(),
+            jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string().into(),
         );
         event.record(&mut JsonFields(&mut line));
         writeln!(writer, "{}", serde_json::Value::Object(line))
@@ -93,8 +87,7 @@ struct JsonFields<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
 
 impl Visit for JsonFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0
-            .insert(field.name().to_owned(), format!("{value:?}").into());
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

@@ -19,16 +19,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("client", &["proto"]),
     (
         "orchestrator",
-        &[
-            "asset",
-            "client",
-            "embedded",
-            "persistence",
-            "postgres",
-            "proto",
-            "server",
-            "service",
-        ],
+        &["asset", "client", "embedded", "persistence", "postgres", "proto", "server", "service"],
     ),
 ];
 
@@ -49,58 +40,35 @@ const ABSENCES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("persistence", &["tokio-postgres", "rusqlite", "prost", "tonic"]),
-    (
-        "service",
-        &["tokio-postgres", "rusqlite", "prost", "tonic", "http"],
-    ),
+    ("service", &["tokio-postgres", "rusqlite", "prost", "tonic", "http"]),
     ("server", &["tokio-postgres", "deadpool-postgres", "rusqlite"]),
 ];
 
 fn packages() -> BTreeMap<String, Value> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--locked",
-            "--offline",
-        ])
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    packages
-        .iter()
-        .map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone()))
-        .collect()
+    packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone())).collect()
 }
 
 /// What a crate depends on to be built; its tests may use real parts of every floor below.
 fn dependencies(package: &Value) -> BTreeSet<String> {
     let all = package["dependencies"].as_array().unwrap().iter();
     let to_build = all.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
-    to_build
-        .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
-        .collect()
+    to_build.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn crates_know_only_whom_the_map_allows() {
     let packages = packages();
     let names: BTreeSet<&str> = packages.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        EDGES.iter().map(|(name, _)| *name).collect(),
-        "the crates on the map"
-    );
+    assert_eq!(names, EDGES.iter().map(|(name, _)| *name).collect(), "the crates on the map");
     for (name, allowed) in EDGES {
         let ours: BTreeSet<String> = dependencies(&packages[name])
             .into_iter()

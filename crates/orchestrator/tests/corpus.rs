@@ -5,10 +5,7 @@
 //! answer (times and event ids as labels), and the events of a subscription in order. Start at [`replay`]; `corpus/normal.rs` owns the labels,
 //! `corpus/expectation.rs` the comparison.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the share of steps is the result of this test"
-)]
+#![expect(clippy::print_stdout, reason = "the share of steps is the result of this test")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 #[path = "corpus/expectation.rs"]
@@ -58,28 +55,18 @@ fn scenarios() -> Vec<Scenario> {
 
 fn read_scenario(path: &PathBuf) -> Scenario {
     let mut text = String::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
-        .read_to_string(&mut text)
-        .unwrap();
-    let mut lines = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let head = lines.next().unwrap();
     let text_of = |field: &str| head[field].as_str().unwrap().to_owned();
-    Scenario {
-        name: text_of("name"),
-        channel: text_of("channel"),
-        steps: lines.collect(),
-    }
+    Scenario { name: text_of("name"), channel: text_of("channel"), steps: lines.collect() }
 }
 
 /// Starts a server on this store whose channels are the scenarios'.
 async fn start_server(store: Arc<dyn Store>, scenarios: &[Scenario]) -> String {
     let members: BTreeSet<String> = (1..=3).map(|number| format!("MyOrg{number}MSP")).collect();
-    let channels: BTreeMap<_, _> = scenarios
-        .iter()
-        .map(|scenario| (scenario.channel.clone(), members.clone()))
-        .collect();
+    let channels: BTreeMap<_, _> =
+        scenarios.iter().map(|scenario| (scenario.channel.clone(), members.clone())).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
@@ -98,9 +85,7 @@ enum Deviation {
 
 /// The list in `corpus/deviations.txt`, by scenario and step.
 fn deviations() -> HashMap<(String, usize), Deviation> {
-    let lines = include_str!("corpus/deviations.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'));
+    let lines = include_str!("corpus/deviations.txt").lines().filter(|line| !line.starts_with('#'));
     let read = |line: &str| {
         let [scenario, step, what, _why] = line.split(" | ").collect::<Vec<_>>().try_into().unwrap();
         let deviation = match what.split_once(' ') {
@@ -137,17 +122,11 @@ impl Run<'_> {
         let Some(rpc) = step["rpc"].as_str() else {
             let start = resolve(&step["subscribe"], &self.raw);
             let expected = step["expect"]["events"].as_array().map_or(0, Vec::len);
-            let answer = self
-                .wire
-                .subscribe(&start, organization, channel, expected, QUIET)
-                .await;
+            let answer = self.wire.subscribe(&start, organization, channel, expected, QUIET).await;
             let got = self.normaliser.subscription(&answer);
             return ("SubscribeToEvents".to_owned(), answer, got);
         };
-        let answer = self
-            .wire
-            .call(rpc, &resolve(&step["request"], &self.raw), organization, channel)
-            .await;
+        let answer = self.wire.call(rpc, &resolve(&step["request"], &self.raw), organization, channel).await;
         let got = self.normaliser.answer(rpc, &answer);
         (rpc.to_owned(), answer, got)
     }
@@ -158,12 +137,7 @@ async fn run_scenario(
     scenario: &Scenario,
     deviations: &HashMap<(String, usize), Deviation>,
 ) -> Vec<Mismatch> {
-    let mut run = Run {
-        wire,
-        scenario,
-        normaliser: Normaliser::default(),
-        raw: Vec::new(),
-    };
+    let mut run = Run { wire, scenario, normaliser: Normaliser::default(), raw: Vec::new() };
     let mut mismatches = Vec::new();
     for (number, step) in scenario.steps.iter().enumerate() {
         let deviation = deviations.get(&(scenario.name.clone(), number));
@@ -199,19 +173,12 @@ fn resolve(value: &Value, raw: &[Value]) -> Value {
         Value::Object(members) => match members.get("$ref").and_then(Value::as_array) {
             Some(path) => {
                 let step = usize::try_from(path[0].as_u64().unwrap()).unwrap();
-                let found = path[1..].iter().fold(raw[step].clone(), |found, field| {
-                    found[field.as_str().unwrap()].clone()
-                });
-                if found.is_null() {
-                    Value::String(String::new())
-                } else {
-                    found
-                }
+                let found = path[1..]
+                    .iter()
+                    .fold(raw[step].clone(), |found, field| found[field.as_str().unwrap()].clone());
+                if found.is_null() { Value::String(String::new()) } else { found }
             }
-            None => members
-                .iter()
-                .map(|(name, member)| (name.clone(), resolve(member, raw)))
-                .collect(),
+            None => members.iter().map(|(name, member)| (name.clone(), resolve(member, raw))).collect(),
         },
         Value::Array(items) => items.iter().map(|item| resolve(item, raw)).collect(),
         other => other.clone(),
@@ -221,11 +188,8 @@ fn resolve(value: &Value, raw: &[Value]) -> Value {
 /// Groups of scenarios that do not meet. Keys are unique across channels, and the scenarios of mutated requests use the same ones, so they
 /// run one after the other, as they were recorded.
 fn independent(scenarios: &[Scenario]) -> Vec<&[Scenario]> {
-    let (first, _) = scenarios
-        .iter()
-        .enumerate()
-        .find(|(_, scenario)| !scenario.name.starts_with("mut"))
-        .unwrap();
+    let (first, _) =
+        scenarios.iter().enumerate().find(|(_, scenario)| !scenario.name.starts_with("mut")).unwrap();
     let (mutated, walks) = scenarios.split_at(first);
     std::iter::once(mutated).chain(walks.chunks(1)).collect()
 }
@@ -260,34 +224,17 @@ async fn replay(store: Arc<dyn Store>) {
         kinds.entry(&mismatch.kind).or_default().push(mismatch);
     }
     for (kind, found) in &kinds {
-        println!(
-            "{} × {kind}\n   {}",
-            found.len(),
-            found[0].detail.chars().take(3_000).collect::<String>()
-        );
+        println!("{} × {kind}\n   {}", found.len(), found[0].detail.chars().take(3_000).collect::<String>());
     }
     let unknown = mismatches.iter().filter(|mismatch| mismatch.unknown).count();
-    println!(
-        "{} of {steps} steps as the contract asks",
-        steps - mismatches.len()
-    );
+    println!("{} of {steps} steps as the contract asks", steps - mismatches.len());
     assert_eq!(unknown, 0, "nothing may answer UNKNOWN");
-    assert!(
-        mismatches.is_empty(),
-        "{} steps differ; they are listed above",
-        mismatches.len()
-    );
+    assert!(mismatches.is_empty(), "{} steps differ; they are listed above", mismatches.len());
 }
 
 impl Answer {
     fn is_unknown(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                code: tonic::Code::Unknown,
-                ..
-            }
-        )
+        matches!(self, Self::Refused { code: tonic::Code::Unknown, .. })
     }
 }
 
@@ -300,9 +247,8 @@ async fn the_corpus_on_the_embedded_store() {
 async fn the_corpus_on_postgresql() {
     let cluster = postgres::testing::Cluster::shared().await;
     let database = cluster.fresh_database().await;
-    let store = postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default())
-        .await
-        .unwrap();
+    let store =
+        postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     replay(Arc::new(store)).await;
 }

@@ -3,11 +3,7 @@
 //! Calls one after the other must answer and tell exactly as the reference does. Calls at the same time must come out as some order of
 //! them would. A failing sequence is shrunk to a small one. Start at [`agrees_in_sequence`] and [`agrees_with_some_order`].
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on should say where"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 #[path = "model/operation.rs"]
 mod operation;
@@ -48,12 +44,7 @@ impl Bench {
     fn new(runtime: Runtime, store: Arc<dyn Store>) -> Self {
         let options = Options::new(Arc::new(|event| Bytes::from(describe(event))));
         let service = runtime.block_on(async { Service::new(Arc::clone(&store), options) });
-        Self {
-            runtime,
-            store,
-            service,
-            checks: AtomicU32::new(1),
-        }
+        Self { runtime, store, service, checks: AtomicU32::new(1) }
     }
 
     /// A fresh channel after the prologue, and its reference.
@@ -69,15 +60,8 @@ impl Bench {
     }
 
     async fn events(&self, universe: &Universe) -> Vec<String> {
-        let events = self
-            .store
-            .events_after(&universe.channel, 0, 100_000)
-            .await
-            .unwrap();
-        events
-            .iter()
-            .map(|event| String::from_utf8(event.encoded.to_vec()).unwrap())
-            .collect()
+        let events = self.store.events_after(&universe.channel, 0, 100_000).await.unwrap();
+        events.iter().map(|event| String::from_utf8(event.encoded.to_vec()).unwrap()).collect()
     }
 
     /// Every answer and every event is the reference's.
@@ -85,13 +69,7 @@ impl Bench {
         let (universe, mut reference) = self.begin().await;
         for (caller, operation) in calls {
             let expected = reference.call(*caller, operation);
-            prop_assert_eq!(
-                universe.call(*caller, operation).await,
-                expected,
-                "{} {:?}",
-                caller,
-                operation
-            );
+            prop_assert_eq!(universe.call(*caller, operation).await, expected, "{} {:?}", caller, operation);
         }
         prop_assert_eq!(self.events(&universe).await, reference.events);
         Ok(())
@@ -101,20 +79,13 @@ impl Bench {
     async fn agrees_with_some_order(&self, before: &[Call], at_once: &[Call]) -> Result<(), TestCaseError> {
         let (universe, mut reference) = self.begin().await;
         for (caller, operation) in before {
-            prop_assert_eq!(
-                universe.call(*caller, operation).await,
-                reference.call(*caller, operation)
-            );
+            prop_assert_eq!(universe.call(*caller, operation).await, reference.call(*caller, operation));
         }
-        let calls = at_once
-            .iter()
-            .map(|(caller, operation)| universe.call(*caller, operation));
+        let calls = at_once.iter().map(|(caller, operation)| universe.call(*caller, operation));
         let outcomes = futures::future::join_all(calls).await;
         let events = self.events(&universe).await;
         let orders = orders(at_once.len());
-        let explained = orders
-            .iter()
-            .any(|order| explains(&reference, at_once, order, &outcomes, &events));
+        let explained = orders.iter().any(|order| explains(&reference, at_once, order, &outcomes, &events));
         prop_assert!(
             explained,
             "no order of {at_once:#?} explains {outcomes:?} and {:#?}",
@@ -129,12 +100,8 @@ impl Bench {
         strategy: &S,
         holds: impl AsyncFn(S::Value) -> Result<(), TestCaseError>,
     ) {
-        let config = Config {
-            cases,
-            failure_persistence: None,
-            max_shrink_iters: 2_000,
-            ..Config::default()
-        };
+        let config =
+            Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
         let outcome = TestRunner::new(config).run(strategy, |value| self.runtime.block_on(holds(value)));
         if let Err(failure) = outcome {
             panic!("{failure}");
@@ -143,23 +110,14 @@ impl Bench {
 
     fn check_sequences(&self, cases: u32) {
         let calls = prop::collection::vec(call(), 40..240);
-        self.check(cases, &calls, async |calls: Vec<Call>| {
-            self.agrees_in_sequence(&calls).await
-        });
+        self.check(cases, &calls, async |calls: Vec<Call>| self.agrees_in_sequence(&calls).await);
     }
 
     fn check_concurrency(&self, cases: u32) {
-        let calls = (
-            prop::collection::vec(call(), 20..80),
-            prop::collection::vec(call(), 2..5),
-        );
-        self.check(
-            cases,
-            &calls,
-            async |(before, at_once): (Vec<Call>, Vec<Call>)| {
-                self.agrees_with_some_order(&before, &at_once).await
-            },
-        );
+        let calls = (prop::collection::vec(call(), 20..80), prop::collection::vec(call(), 2..5));
+        self.check(cases, &calls, async |(before, at_once): (Vec<Call>, Vec<Call>)| {
+            self.agrees_with_some_order(&before, &at_once).await
+        });
     }
 }
 
@@ -191,17 +149,11 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
         order.insert(place, count - 1);
         order
     };
-    shorter
-        .iter()
-        .flat_map(|order| (0..count).map(move |place| insert(order, place)))
-        .collect()
+    shorter.iter().flat_map(|order| (0..count).map(move |place| insert(order, place))).collect()
 }
 
 fn embedded() -> Bench {
-    Bench::new(
-        Runtime::new().unwrap(),
-        Arc::new(embedded::Embedded::in_memory().unwrap()),
-    )
+    Bench::new(Runtime::new().unwrap(), Arc::new(embedded::Embedded::in_memory().unwrap()))
 }
 
 /// The database lives as long as the guard.
@@ -209,9 +161,8 @@ fn postgresql() -> (Bench, postgres::testing::TestDatabase) {
     let runtime = Runtime::new().unwrap();
     let (store, database) = runtime.block_on(async {
         let database = postgres::testing::Cluster::shared().await.fresh_database().await;
-        let store = postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default())
-            .await
-            .unwrap();
+        let store =
+            postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default()).await.unwrap();
         store.migrate().await.unwrap();
         (store, database)
     });
@@ -258,10 +209,7 @@ fn random_calls_reach_the_rules() {
             }
         }
     }
-    let blind: Vec<_> = REACHED
-        .iter()
-        .filter(|reached| !counts.contains_key(**reached))
-        .collect();
+    let blind: Vec<_> = REACHED.iter().filter(|reached| !counts.contains_key(**reached)).collect();
     assert!(blind.is_empty(), "{blind:?} in {counts:#?}");
 }
 

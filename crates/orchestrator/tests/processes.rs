@@ -1,10 +1,6 @@
 //! The executable seen from outside: real processes, real connections, a real PostgreSQL.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on should say where"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 mod process;
 
@@ -39,10 +35,7 @@ fn channel_file(folder: &tempfile::TempDir) -> std::path::PathBuf {
 
 #[test]
 fn serve_names_every_missing_or_malformed_setting_at_once() {
-    let settings = [
-        ("ORCHESTRATOR_TLS_ENABLED", "yes"),
-        ("ORCHESTRATOR_TX_RETRY_BUDGET", "90"),
-    ];
+    let settings = [("ORCHESTRATOR_TLS_ENABLED", "yes"), ("ORCHESTRATOR_TX_RETRY_BUDGET", "90")];
     let output = orchestrator(&["serve"], &settings).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{log}");
@@ -66,15 +59,9 @@ fn nothing_to_do_prints_help() {
 
 #[test]
 fn dev_does_not_listen_beyond_loopback_by_itself() {
-    let output = orchestrator(&["dev", "--memory", "--listen", "0.0.0.0:0"], &[])
-        .output()
-        .unwrap();
+    let output = orchestrator(&["dev", "--memory", "--listen", "0.0.0.0:0"], &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("--insecure-listen-beyond-loopback")
-    );
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--insecure-listen-beyond-loopback"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,22 +104,12 @@ async fn serve_is_healthy_without_a_schema_and_migrate_brings_it() {
     let server = Process::serve(&environment);
     let caller = server.caller("MyOrg1MSP").await;
     let refused = caller.register_organization().await.unwrap_err();
-    assert!(
-        matches!(refused.code(), tonic::Code::Internal | tonic::Code::Unavailable),
-        "{refused:?}"
-    );
-    assert!(
-        !refused.message().contains("relation"),
-        "no text of the database: {refused:?}"
-    );
-    let migrations: Vec<_> = (0..3)
-        .map(|_| orchestrator(&["migrate"], &environment).spawn().unwrap())
-        .collect();
+    assert!(matches!(refused.code(), tonic::Code::Internal | tonic::Code::Unavailable), "{refused:?}");
+    assert!(!refused.message().contains("relation"), "no text of the database: {refused:?}");
+    let migrations: Vec<_> =
+        (0..3).map(|_| orchestrator(&["migrate"], &environment).spawn().unwrap()).collect();
     for mut migration in migrations {
-        assert!(
-            migration.wait().unwrap().success(),
-            "safe at the same time as another"
-        );
+        assert!(migration.wait().unwrap().success(), "safe at the same time as another");
     }
     caller.register_organization().await.unwrap();
 }
@@ -178,10 +155,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     caller.register_plan(u32::MAX).await.unwrap();
     let mut whole = caller.subscribe("").await;
     let mut story = Vec::new();
-    while story
-        .last()
-        .is_none_or(|event: &proto::Event| event.asset_key != key(u32::MAX))
-    {
+    while story.last().is_none_or(|event: &proto::Event| event.asset_key != key(u32::MAX)) {
         story.push(whole.next().await.unwrap());
     }
     let told: BTreeSet<&str> = story.iter().map(|event| event.asset_key.as_str()).collect();
@@ -190,11 +164,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
         "each acknowledged plan has its event"
     );
     let mut resumed = caller.subscribe(&last_seen.id).await;
-    assert_eq!(
-        resumed.read(story.len() - 60).await,
-        story[60..],
-        "a stream goes on after the last event id"
-    );
+    assert_eq!(resumed.read(story.len() - 60).await, story[60..], "a stream goes on after the last event id");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,25 +191,9 @@ async fn requests_that_ended_the_predecessor_are_answered() {
     caller.register_organization().await.unwrap();
     caller.register_plan(1).await.unwrap();
     let unknown = proto::IsPlanRunningParam { key: key(99) };
-    assert_eq!(
-        caller.plans().is_plan_running(unknown).await.unwrap_err().code(),
-        tonic::Code::NotFound
-    );
-    let huge = proto::QueryPlansParam {
-        page_size: u32::MAX,
-        ..Default::default()
-    };
-    assert_eq!(
-        caller
-            .plans()
-            .query_plans(huge)
-            .await
-            .unwrap()
-            .into_inner()
-            .plans
-            .len(),
-        1
-    );
+    assert_eq!(caller.plans().is_plan_running(unknown).await.unwrap_err().code(), tonic::Code::NotFound);
+    let huge = proto::QueryPlansParam { page_size: u32::MAX, ..Default::default() };
+    assert_eq!(caller.plans().query_plans(huge).await.unwrap().into_inner().plans.len(), 1);
     let none = proto::RegisterModelsParam { models: Vec::new() };
     assert_eq!(
         caller.models().register_models(none).await.unwrap_err().code(),
@@ -278,21 +232,15 @@ async fn register_with_pair_of(
         }),
     });
     let client = Client::connect(options).await.unwrap();
-    let request = proto::RegisterOrganizationParam {
-        address: "http://backend.example".to_owned(),
-    };
+    let request = proto::RegisterOrganizationParam { address: "http://backend.example".to_owned() };
     client.call(request).await
 }
 
 async fn assert_only_holders_get_in(directory: &Path, address: &str) {
     for organization in ["MyOrg1MSP", "MyOrg2MSP", "MyOrg3MSP"] {
-        register_with_pair_of(directory, address, organization, organization)
-            .await
-            .unwrap();
+        register_with_pair_of(directory, address, organization, organization).await.unwrap();
     }
-    let refused = register_with_pair_of(directory, address, "MyOrg1MSP", "MyOrg2MSP")
-        .await
-        .unwrap_err();
+    let refused = register_with_pair_of(directory, address, "MyOrg1MSP", "MyOrg2MSP").await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::PermissionDenied, "{refused:?}");
 }
 
@@ -300,11 +248,8 @@ async fn assert_only_holders_get_in(directory: &Path, address: &str) {
 async fn certs_makes_what_serve_and_dev_need_for_mutual_tls() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("certificates");
-    let certs = || {
-        orchestrator(&["certs", "--directory", directory.to_str().unwrap()], &[])
-            .output()
-            .unwrap()
-    };
+    let certs =
+        || orchestrator(&["certs", "--directory", directory.to_str().unwrap()], &[]).output().unwrap();
     let made = certs();
     assert!(made.status.success(), "{made:?}");
     let again = certs();
@@ -346,10 +291,7 @@ fn serve_names_a_certificate_that_it_cannot_use() {
     let output = orchestrator(&["serve"], &settings).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(
-        log.contains(&format!("cannot use {path}: there is no certificate in it")),
-        "{log}"
-    );
+    assert!(log.contains(&format!("cannot use {path}: there is no certificate in it")), "{log}");
 }
 
 #[test]
@@ -357,13 +299,7 @@ fn certs_refuses_names_that_would_leave_the_directory() {
     for name in ["../elsewhere", "..data", "a/b", "a/", ""] {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("certificates");
-        let arguments = [
-            "certs",
-            "--directory",
-            directory.to_str().unwrap(),
-            "--organizations",
-            name,
-        ];
+        let arguments = ["certs", "--directory", directory.to_str().unwrap(), "--organizations", name];
         let output = orchestrator(&arguments, &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{name:?}");
         assert!(!directory.exists(), "{name:?}");

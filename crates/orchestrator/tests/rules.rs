@@ -17,12 +17,8 @@ type Rules = BTreeSet<String>;
 
 /// The first words of the lines that are not comments.
 fn listed(text: &str, contract: &str) -> Rules {
-    let lines = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| format!("{contract}{}", line.split(' ').next().unwrap()))
-        .collect()
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| format!("{contract}{}", line.split(' ').next().unwrap())).collect()
 }
 
 fn rules() -> Rules {
@@ -35,9 +31,7 @@ fn rules() -> Rules {
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().into_owned());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
         if path.is_dir() {
             files(&path, found);
         } else if matches!(extension.as_deref(), Some("rs" | "txt" | "proto")) {
@@ -59,10 +53,7 @@ fn crate_files() -> Vec<PathBuf> {
 /// `#[cfg(test)]`.
 fn tested<'a>(path: &Path, text: &'a str) -> &'a str {
     let is_test = |name: &str| ["tests", "tests.rs", "conformance"].contains(&name);
-    if path
-        .components()
-        .any(|part| is_test(&part.as_os_str().to_string_lossy()))
-    {
+    if path.components().any(|part| is_test(&part.as_os_str().to_string_lossy())) {
         return text;
     }
     text.find("#[cfg(test)]").map_or("", |start| &text[start..])
@@ -112,11 +103,7 @@ fn every_rule_is_cited_or_known_not_to_be() {
     let uncited: Rules = rules().difference(&cited).cloned().collect();
     let known = listed(UNCITED, "");
     let news: Rules = uncited.difference(&known).cloned().collect();
-    assert!(
-        news.is_empty(),
-        "no test cites these rules, write one:{}",
-        lines(&news)
-    );
+    assert!(news.is_empty(), "no test cites these rules, write one:{}", lines(&news));
     let done: Rules = known.difference(&uncited).cloned().collect();
     assert!(
         done.is_empty(),
@@ -139,10 +126,8 @@ fn every_citation_names_a_rule() {
     ];
     let rules = rules();
     let unknown = cited(|_, text| citations(text));
-    let unknown: Rules = unknown
-        .into_iter()
-        .filter(|rule| !rules.contains(rule) && !kept.contains(&rule.as_str()))
-        .collect();
+    let unknown: Rules =
+        unknown.into_iter().filter(|rule| !rules.contains(rule) && !kept.contains(&rule.as_str())).collect();
     assert!(unknown.is_empty(), "there are no such rules:{}", lines(&unknown));
 }
 
@@ -150,24 +135,15 @@ fn every_citation_names_a_rule() {
 fn citations_are_found() {
     for (text, expected) in [
         ("core/ORG-3", vec!["core/ORG-3"]),
-        (
-            "(compute/TSM-6a, TSM-7; core/ID-1)",
-            vec!["compute/TSM-6a", "compute/TSM-7", "core/ID-1"],
-        ),
+        ("(compute/TSM-6a, TSM-7; core/ID-1)", vec!["compute/TSM-6a", "compute/TSM-7", "core/ID-1"]),
         ("core/SUB-11, OPS-4.", vec!["core/OPS-4", "core/SUB-11"]),
         ("core/ID-6 … ID-12", vec!["core/ID-12", "core/ID-6"]),
-        (
-            "compute/TASK-1 to compute/TASK-3",
-            vec!["compute/TASK-1", "compute/TASK-3"],
-        ),
+        ("compute/TASK-1 to compute/TASK-3", vec!["compute/TASK-1", "compute/TASK-3"]),
         ("compute/S-41.txt, score/ORGANIZATION, core/ORG-", vec![]),
     ] {
         let found: Vec<String> = citations(text).into_iter().collect();
         assert_eq!(found, expected, "{text}");
     }
     assert_eq!(tested(Path::new("crates/x/src/lib.rs"), "core/ORG-3"), "");
-    assert_eq!(
-        tested(Path::new("crates/x/tests/it.rs"), "core/ORG-3"),
-        "core/ORG-3"
-    );
+    assert_eq!(tested(Path::new("crates/x/tests/it.rs"), "core/ORG-3"), "core/ORG-3");
 }

@@ -43,15 +43,13 @@ const CONTRACT: [usize; 2] = [58, 59];
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().unwrap());
-    let folders: Vec<Arc<Folder>> = ["compute", "core"]
-        .map(|name| Arc::new(Folder::read(&scripts(), name)))
-        .into();
+    let folders: Vec<Arc<Folder>> =
+        ["compute", "core"].map(|name| Arc::new(Folder::read(&scripts(), name))).into();
     let servers = Arc::new(Servers::new(&folders));
     let mut cases = cases(&runtime, &folders, &servers);
-    cases.push(Trial::test(
-        "every scenario of the contract is a script or listed",
-        move || unlisted(&folders),
-    ));
+    cases.push(Trial::test("every scenario of the contract is a script or listed", move || {
+        unlisted(&folders)
+    }));
     libtest_mimic::run(&arguments, cases).exit_code()
 }
 
@@ -98,9 +96,7 @@ fn cases(runtime: &Arc<Runtime>, folders: &[Arc<Folder>], servers: &Arc<Servers>
                 cases.push(Trial::test(name, move || {
                     runtime.block_on(async {
                         let wire = servers.wire(way).await;
-                        run::play(&wire, &folder, &folder.scripts[script])
-                            .await
-                            .map_err(Failed::from)
+                        run::play(&wire, &folder, &folder.scripts[script]).await.map_err(Failed::from)
                     })
                 }));
             }

@@ -23,11 +23,7 @@ pub struct Head {
 impl Default for Head {
     /// An empty log.
     fn default() -> Self {
-        Self {
-            position: 0,
-            hash: [0; 32],
-            time: crate::DAWN,
-        }
+        Self { position: 0, hash: [0; 32], time: crate::DAWN }
     }
 }
 

@@ -84,10 +84,7 @@ struct Rows<K, A> {
 
 impl<K, A> Default for Rows<K, A> {
     fn default() -> Self {
-        Self {
-            rows: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { rows: Vec::new(), index: HashMap::new() }
     }
 }
 
@@ -126,16 +123,10 @@ impl Fold {
     /// An address that is claimed was free before, and one that is released was in use: the first mention tells the state before.
     fn addresses(&mut self, change: &Change) {
         for address in change.released_addresses() {
-            self.address_use
-                .entry(address.to_owned())
-                .or_insert((true, true))
-                .1 = false;
+            self.address_use.entry(address.to_owned()).or_insert((true, true)).1 = false;
         }
         for address in change.claimed_addresses() {
-            self.address_use
-                .entry(address.to_owned())
-                .or_insert((false, false))
-                .1 = true;
+            self.address_use.entry(address.to_owned()).or_insert((false, false)).1 = true;
         }
     }
 
@@ -176,17 +167,10 @@ impl Fold {
 
     fn link(&mut self, sample: &DataSample, managers: &[DataManagerKey]) {
         let new: HashSet<_> = managers.iter().collect();
-        for (position, manager) in sample
-            .data_manager_keys
-            .iter()
-            .enumerate()
-            .filter(|(_, key)| new.contains(key))
+        for (position, manager) in
+            sample.data_manager_keys.iter().enumerate().filter(|(_, key)| new.contains(key))
         {
-            let link = SampleLink {
-                data_sample_key: sample.key,
-                data_manager_key: *manager,
-                position,
-            };
+            let link = SampleLink { data_sample_key: sample.key, data_manager_key: *manager, position };
             self.set.sample_links.push(link);
         }
     }

@@ -34,11 +34,7 @@ impl PostgresBatch {
             Some(head) => head,
             None => create(&mut transaction, channel).await?,
         };
-        Ok(Self {
-            transaction,
-            channel: channel.clone(),
-            head,
-        })
+        Ok(Self { transaction, channel: channel.clone(), head })
     }
 }
 
@@ -69,8 +65,7 @@ async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<
 async fn lock(transaction: &mut Transaction, statements: &[Statement<'_>]) -> Result<Option<Head>> {
     let answers = transaction.run(statements).await?;
     let row = answers.last().and_then(|rows| rows.first());
-    row.map(|row| channel::read(&Columns::of(channel::TABLE, row)))
-        .transpose()
+    row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
 }
 
 /// One statement for each table and kind of write; none for what does not occur.
@@ -103,11 +98,7 @@ fn statements<'a>(
         some(events).map(|events| event::append(channel, events)),
         Some(channel::advance(channel, head)),
     ];
-    statements.extend(
-        compute_task::update(&writes.updated_compute_tasks)
-            .into_iter()
-            .map(Some),
-    );
+    statements.extend(compute_task::update(&writes.updated_compute_tasks).into_iter().map(Some));
     statements.into_iter().flatten().collect()
 }
 
@@ -150,9 +141,7 @@ mod tests {
             models: rows(count, |number| samples::model(number, 1)),
             disabled_models: rows(count, |number| samples::model(number, 1)),
             performances: rows(count, |number| samples::performance(1, "figure", number)),
-            output_assets: rows(count, |number| {
-                samples::output_model(&samples::model(number, 1), 1)
-            }),
+            output_assets: rows(count, |number| samples::output_model(&samples::model(number, 1), 1)),
             failure_reports: rows(count, samples::failure_report),
             claimed_addresses: (0..count).map(|number| number.to_string()).collect(),
             released_addresses: (0..count).map(|number| number.to_string()).collect(),
@@ -161,9 +150,7 @@ mod tests {
 
     fn statements_for(count: u32) -> usize {
         let (channel, mut head) = (samples::channel(), Head::default());
-        let events: Vec<_> = (0..count)
-            .map(|number| head.append(samples::envelope(number)))
-            .collect();
+        let events: Vec<_> = (0..count).map(|number| head.append(samples::envelope(number))).collect();
         statements(&channel, &writes(count), &events, &head).len()
     }
 

@@ -63,9 +63,5 @@ pub(crate) fn advance<'a>(channel: &'a ChannelName, head: &'a Head) -> Statement
 
 /// Where the log of the row's channel ends.
 pub(crate) fn read(row: &Columns<'_>) -> Result<Head> {
-    Ok(Head {
-        position: row.count("position")?,
-        hash: row.hash("hash")?,
-        time: row.time("time")?,
-    })
+    Ok(Head { position: row.count("position")?, hash: row.hash("hash")?, time: row.time("time")? })
 }

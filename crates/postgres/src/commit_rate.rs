@@ -54,14 +54,9 @@ async fn execute(client: &Client, sql: &str) -> Result<()> {
 async fn commit(connections: &[Client], schema: &str, duration: Duration) -> Result<Commits> {
     let insert = format!("-- commit_rate::insert\nINSERT INTO {schema}.committed (key) VALUES ($1)");
     let start = Instant::now();
-    let each = connections
-        .iter()
-        .map(|client| commit_until(client, &insert, start + duration));
+    let each = connections.iter().map(|client| commit_until(client, &insert, start + duration));
     let durations = try_join_all(each).await.map_err(|error| error::of(&error))?;
-    Ok(Commits {
-        elapsed: start.elapsed(),
-        durations: durations.concat(),
-    })
+    Ok(Commits { elapsed: start.elapsed(), durations: durations.concat() })
 }
 
 /// A statement outside a transaction is one.
@@ -92,9 +87,7 @@ mod tests {
     #[tokio::test]
     async fn commits_are_counted_and_nothing_is_left_behind() {
         let database = Cluster::shared().await.fresh_database().await;
-        let commits = commit_rate(database.url(), 2, Duration::from_millis(200))
-            .await
-            .unwrap();
+        let commits = commit_rate(database.url(), 2, Duration::from_millis(200)).await.unwrap();
         assert!(commits.durations.len() >= 2, "{commits:?}");
         assert!(commits.elapsed >= Duration::from_millis(200));
 

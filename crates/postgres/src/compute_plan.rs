@@ -27,9 +27,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputePlanK
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.compute_plans, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.compute_plans, read))
 }
 
 /// Compute plans by creation date and key (compute/PLAN-12).
@@ -85,10 +83,7 @@ pub(crate) fn update(plans: &[Arc<ComputePlan>]) -> Statement<'_> {
 
 /// The compute plan of a row.
 pub(crate) fn read(row: &Columns<'_>) -> Result<ComputePlan> {
-    let time = |column| {
-        row.get::<Option<i64>>(column)
-            .map(|time| time.map(Timestamp::from_micros))
-    };
+    let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Timestamp::from_micros));
     Ok(ComputePlan {
         key: row.key("key")?,
         name: row.get("name")?,

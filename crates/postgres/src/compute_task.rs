@@ -37,9 +37,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskK
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.compute_tasks, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.compute_tasks, read))
 }
 
 /// Only the statuses of tasks.
@@ -104,11 +102,7 @@ pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, functions: &'a BTreeSet
         let Some(task) = put_unless_known(row, facts)? else {
             return Ok(());
         };
-        facts
-            .unbuilt_tasks
-            .entry(task.function_key)
-            .or_default()
-            .push(task.key);
+        facts.unbuilt_tasks.entry(task.function_key).or_default().push(task.key);
         Ok(())
     })
 }
@@ -127,11 +121,7 @@ pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, models: &'a BTreeSe
     .with_keys(models);
     Query::new(TABLE, statement, |row, facts| {
         if row.get("here")? {
-            facts
-                .model_users
-                .entry(row.key("asset_key")?)
-                .or_default()
-                .push(row.key("key")?);
+            facts.model_users.entry(row.key("asset_key")?).or_default().push(row.key("key")?);
             put_status(row, facts)?;
         }
         Ok(())
@@ -152,10 +142,7 @@ pub(crate) fn load_statuses_in_plans<'a>(
     .with(channel.as_str())
     .with_keys(plans);
     Query::new(TABLE, statement, |row, facts| {
-        let statuses = facts
-            .statuses_in_plans
-            .entry(row.key("compute_plan_key")?)
-            .or_default();
+        let statuses = facts.statuses_in_plans.entry(row.key("compute_plan_key")?).or_default();
         statuses.insert(row.number("status", ComputeTaskStatus::from_number)?);
         Ok(())
     })
@@ -210,11 +197,9 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]
 
 /// Which of their parents the new tasks are children of: all of them, each once.
 pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
-    let links = tasks.iter().flat_map(|task| {
-        task.parents()
-            .into_iter()
-            .map(|parent| (parent.uuid(), task.key.uuid()))
-    });
+    let links = tasks
+        .iter()
+        .flat_map(|task| task.parents().into_iter().map(|parent| (parent.uuid(), task.key.uuid())));
     let (parents, children): (Vec<Uuid>, Vec<Uuid>) = links.unzip();
     Statement::new(
         "-- compute_task::insert_parents
@@ -227,9 +212,8 @@ pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
 
 /// Which assets the new tasks name as input by their own key, each once.
 pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
-    let named = tasks
-        .iter()
-        .flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
+    let named =
+        tasks.iter().flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
     let (assets, tasks): (Vec<Uuid>, Vec<Uuid>) = named.collect::<BTreeSet<_>>().into_iter().unzip();
     Statement::new(
         "-- compute_task::insert_input_assets
@@ -244,13 +228,9 @@ pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'stat
 pub(crate) fn update(tasks: &[Arc<ComputeTask>]) -> Vec<Statement<'static>> {
     let mut keys: BTreeMap<i16, Vec<Uuid>> = BTreeMap::new();
     for task in tasks {
-        keys.entry(task.status.number())
-            .or_default()
-            .push(task.key.uuid());
+        keys.entry(task.status.number()).or_default().push(task.key.uuid());
     }
-    keys.into_iter()
-        .map(|(status, keys)| set_status(status, keys))
-        .collect()
+    keys.into_iter().map(|(status, keys)| set_status(status, keys)).collect()
 }
 
 /// Gives tasks this status.

@@ -79,13 +79,11 @@ pub(crate) fn parse(
     text: &str,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(Config, TlsOptions)> {
-    let mut parameters = match ["postgres://", "postgresql://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-    {
-        Some(rest) => of_url(rest)?,
-        None => of_keywords(text)?,
-    };
+    let mut parameters =
+        match ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme)) {
+            Some(rest) => of_url(rest)?,
+            None => of_keywords(text)?,
+        };
     parameters.retain(|name, value| !value.is_empty() && !name.starts_with(PREFIX_OF_POOL));
     for (variable, name) in ENVIRONMENT {
         if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
@@ -100,27 +98,21 @@ pub(crate) fn parse(
 
 /// The driver's configuration; what it does not know becomes a setting of the session.
 fn of_driver(parameters: Parameters) -> Result<Config> {
-    let not_of_tls = parameters
-        .into_iter()
-        .filter(|(name, _)| !OF_TLS.contains(&name.as_str()));
+    let not_of_tls = parameters.into_iter().filter(|(name, _)| !OF_TLS.contains(&name.as_str()));
     let (mut known, settings): (Parameters, Parameters) =
         not_of_tls.partition(|(name, _)| OF_DRIVER.contains(&name.as_str()));
     for (name, value) in DEFAULTS {
         known.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
-    let settings = settings
-        .iter()
-        .map(|(name, value)| format!("-c {name}={}", escaped(value, char::is_whitespace)));
+    let settings =
+        settings.iter().map(|(name, value)| format!("-c {name}={}", escaped(value, char::is_whitespace)));
     let options: Vec<String> = settings.chain(known.remove("options")).collect();
     known.insert("options".to_owned(), options.join(" "));
     let keywords: Vec<String> = known
         .iter()
         .map(|(name, value)| format!("{name}='{}'", escaped(value, |character| character == '\'')))
         .collect();
-    keywords
-        .join(" ")
-        .parse()
-        .map_err(|error: tokio_postgres::Error| malformed(&error.to_string()))
+    keywords.join(" ").parse().map_err(|error: tokio_postgres::Error| malformed(&error.to_string()))
 }
 
 /// The text with a backslash before each backslash and each character that is special.
@@ -144,21 +136,16 @@ fn of_url(rest: &str) -> Result<Parameters> {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let (hosts, ports): (Vec<&str>, Vec<&str>) = hosts.split(',').map(host_and_port).unzip();
     let mut parameters = Parameters::new();
-    for (name, value) in [
-        ("user", user),
-        ("password", password),
-        ("dbname", dbname),
-        ("host", &hosts.join(",")),
-    ] {
+    for (name, value) in
+        [("user", user), ("password", password), ("dbname", dbname), ("host", &hosts.join(","))]
+    {
         parameters.insert(name.to_owned(), decoded(value)?);
     }
     if ports.iter().any(|port| !port.is_empty()) {
         parameters.insert("port".to_owned(), ports.join(","));
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| malformed("a parameter has no value"))?;
+        let (name, value) = pair.split_once('=').ok_or_else(|| malformed("a parameter has no value"))?;
         parameters.insert(decoded(name)?, decoded(value)?);
     }
     Ok(parameters)
@@ -173,9 +160,8 @@ fn host_and_port(text: &str) -> (&str, &str) {
 }
 
 fn decoded(text: &str) -> Result<String> {
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| malformed("a part of it is not UTF-8"))?;
+    let decoded =
+        percent_decode_str(text).decode_utf8().map_err(|_| malformed("a part of it is not UTF-8"))?;
     Ok(decoded.into_owned())
 }
 
@@ -184,9 +170,7 @@ fn of_keywords(text: &str) -> Result<Parameters> {
     let mut parameters = Parameters::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (name, value) = rest
-            .split_once('=')
-            .ok_or_else(|| malformed("a keyword has no value"))?;
+        let (name, value) = rest.split_once('=').ok_or_else(|| malformed("a keyword has no value"))?;
         let (value, after) = value_of_keyword(value.trim_start())?;
         parameters.insert(name.trim_end().to_owned(), value);
         rest = after.trim_start();
@@ -230,9 +214,7 @@ mod tests {
     }
 
     fn password(config: &Config) -> Option<&str> {
-        config
-            .get_password()
-            .map(|password| std::str::from_utf8(password).unwrap())
+        config.get_password().map(|password| std::str::from_utf8(password).unwrap())
     }
 
     #[test]
@@ -241,15 +223,9 @@ mod tests {
             parse_alone(r"host=db port=5433 user = 'the user' password='it\'s \\' dbname=orchestrator");
         let url = parse_alone("postgres://the%20user:it's%20%5C@db:5433/orchestrator");
         assert_eq!(keywords, url);
-        assert_eq!(
-            (url.get_user(), password(&url)),
-            (Some("the user"), Some(r"it's \"))
-        );
+        assert_eq!((url.get_user(), password(&url)), (Some("the user"), Some(r"it's \")));
         assert_eq!(url.get_hosts(), [Host::Tcp("db".to_owned())]);
-        assert_eq!(
-            (url.get_ports(), url.get_dbname()),
-            ([5433].as_slice(), Some("orchestrator"))
-        );
+        assert_eq!((url.get_ports(), url.get_dbname()), ([5433].as_slice(), Some("orchestrator")));
     }
 
     #[test]
@@ -260,26 +236,10 @@ mod tests {
             ("postgres://", vec![tcp("localhost")], vec![]),
             ("postgresql://h/d?", vec![tcp("h")], vec![]),
             ("postgres://h?sslmode=disable", vec![tcp("h")], vec![]),
-            (
-                "postgres://u@a,b:6000/d",
-                vec![tcp("a"), tcp("b")],
-                vec![5432, 6000],
-            ),
-            (
-                "postgres://[::1]:6000,[::2]/d",
-                vec![tcp("::1"), tcp("::2")],
-                vec![6000, 5432],
-            ),
-            (
-                "postgres://%2Frun%2Fpostgresql/d",
-                vec![unix("/run/postgresql")],
-                vec![],
-            ),
-            (
-                "postgres:///d?host=/run/postgresql&port=6000",
-                vec![unix("/run/postgresql")],
-                vec![6000],
-            ),
+            ("postgres://u@a,b:6000/d", vec![tcp("a"), tcp("b")], vec![5432, 6000]),
+            ("postgres://[::1]:6000,[::2]/d", vec![tcp("::1"), tcp("::2")], vec![6000, 5432]),
+            ("postgres://%2Frun%2Fpostgresql/d", vec![unix("/run/postgresql")], vec![]),
+            ("postgres:///d?host=/run/postgresql&port=6000", vec![unix("/run/postgresql")], vec![6000]),
         ] {
             let config = parse_alone(url);
             assert_eq!(
@@ -305,10 +265,7 @@ mod tests {
             ("", ""),
             ("pool_max_conns=10&pool_min_conns=2", ""),
             ("search_path=a%20b", r"-c search_path=a\ b"),
-            (
-                "work_mem=8MB&options=-c%20geqo%3Doff",
-                "-c work_mem=8MB -c geqo=off",
-            ),
+            ("work_mem=8MB&options=-c%20geqo%3Doff", "-c work_mem=8MB -c geqo=off"),
             ("sslmode=require&sslrootcert=", ""),
         ] {
             let config = parse_alone(&format!("postgres://h/d?{parameters}"));
@@ -332,20 +289,14 @@ mod tests {
             (open.get_hosts(), open.get_ports()),
             ([Host::Tcp("h".to_owned())].as_slice(), [6000].as_slice())
         );
-        assert_eq!(
-            (password(&open), open.get_ssl_mode()),
-            (Some("secret"), SslMode::Disable)
-        );
+        assert_eq!((password(&open), open.get_ssl_mode()), (Some("secret"), SslMode::Disable));
 
         let (closed, _) = parse("postgres://u:own@other:7000/d?sslmode=require", environment).unwrap();
         assert_eq!(
             (closed.get_hosts(), closed.get_ports()),
             ([Host::Tcp("other".to_owned())].as_slice(), [7000].as_slice())
         );
-        assert_eq!(
-            (password(&closed), closed.get_ssl_mode()),
-            (Some("own"), SslMode::Require)
-        );
+        assert_eq!((password(&closed), closed.get_ssl_mode()), (Some("own"), SslMode::Require));
     }
 
     #[test]
@@ -360,9 +311,7 @@ mod tests {
             "password='secret",
             "host=h port=secret",
         ] {
-            let Err(Error::Failed(message)) = parse(text, |_| None) else {
-                panic!("{text} is accepted")
-            };
+            let Err(Error::Failed(message)) = parse(text, |_| None) else { panic!("{text} is accepted") };
             assert!(!message.contains("secret"), "{message}");
         }
     }

@@ -28,9 +28,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<DataManagerK
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.data_managers, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.data_managers, read))
 }
 
 /// Data managers by creation date and key (core/DM-10).

@@ -35,9 +35,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<DataSampleKe
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.data_samples, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.data_samples, read))
 }
 
 /// The keys of the samples that managers offer, by creation date and key (core/DST-2).
@@ -56,10 +54,7 @@ pub(crate) fn load_of_managers<'a>(
     .with(channel.as_str())
     .with_keys(managers);
     Query::new("data_sample_manager", statement, |row, facts| {
-        let samples = facts
-            .samples_of_managers
-            .entry(row.key("data_manager_key")?)
-            .or_default();
+        let samples = facts.samples_of_managers.entry(row.key("data_manager_key")?).or_default();
         samples.push(row.key("key")?);
         Ok(())
     })

@@ -55,19 +55,16 @@ pub(crate) fn is_consequence(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the error says that there is no such table or schema.
 pub(crate) fn is_missing_schema(error: &tokio_postgres::Error) -> bool {
-    matches!(
-        error.code(),
-        Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME)
-    )
+    matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME))
 }
 
 fn of_database(error: &DbError) -> Error {
     let text = database_text(error);
     match error.code() {
         &SqlState::UNIQUE_VIOLATION => Error::Conflict(text),
-        &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => Error::Failed(format!(
-            "{text} (the database has no schema yet: run the migration)"
-        )),
+        &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => {
+            Error::Failed(format!("{text} (the database has no schema yet: run the migration)"))
+        }
         &SqlState::READ_ONLY_SQL_TRANSACTION => Error::Unavailable(text), // a standby, for example after a failover
         code if is_corruption(code) => Error::Corrupt(text),
         code if may_pass(code) || ends_session(error) => Error::Unavailable(text),

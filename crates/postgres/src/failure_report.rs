@@ -29,9 +29,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FailedAssetK
     .with_keys(keys);
     Query::new(TABLE, statement, |row, facts| {
         let report = read(row)?;
-        facts
-            .failure_reports
-            .insert(report.asset_key, Some(Arc::new(report)));
+        facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
         Ok(())
     })
 }

@@ -29,9 +29,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FunctionKey>
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.functions, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.functions, read))
 }
 
 /// Functions by creation date and key (compute/FUNC-11).

@@ -61,11 +61,7 @@ impl Hints {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_sending(connector.clone(), Arc::clone(&outgoing)));
         tasks.spawn(keep_listening(connector.clone(), incoming.clone()));
-        Self {
-            outgoing,
-            incoming,
-            _tasks: tasks,
-        }
+        Self { outgoing, incoming, _tasks: tasks }
     }
 
     /// Has a hint sent, sooner or later.
@@ -89,10 +85,7 @@ impl Outgoing {
 
     fn take(&self) -> Vec<String> {
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
-        positions
-            .drain()
-            .map(|(channel, position)| write(&Hint { channel, position }))
-            .collect()
+        positions.drain().map(|(channel, position)| write(&Hint { channel, position })).collect()
     }
 }
 
@@ -168,10 +161,7 @@ fn write(hint: &Hint) -> String {
 
 fn read(payload: &str) -> Option<Hint> {
     let (position, channel) = payload.split_once(' ')?;
-    Some(Hint {
-        channel: ChannelName::new(channel),
-        position: position.parse().ok()?,
-    })
+    Some(Hint { channel: ChannelName::new(channel), position: position.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -181,10 +171,7 @@ mod tests {
     #[test]
     fn a_hint_survives_the_way() {
         for channel in ["mychannel", "", "with a blank", "7 up", "ünïcode", "\"quoted\""] {
-            let hint = Hint {
-                channel: ChannelName::new(channel),
-                position: u64::MAX,
-            };
+            let hint = Hint { channel: ChannelName::new(channel), position: u64::MAX };
             assert_eq!(read(&write(&hint)), Some(hint));
         }
         for payload in ["", "mychannel", "-1 mychannel", "x mychannel"] {
@@ -196,10 +183,7 @@ mod tests {
     fn only_the_newest_position_of_a_channel_is_sent() {
         let outgoing = Outgoing::default();
         for (channel, position) in [("a", 1), ("b", 7), ("a", 3), ("a", 2)] {
-            outgoing.put(Hint {
-                channel: ChannelName::new(channel),
-                position,
-            });
+            outgoing.put(Hint { channel: ChannelName::new(channel), position });
         }
         let mut sent = outgoing.take();
         sent.sort();

@@ -36,11 +36,7 @@ impl<P: Clone> Cursor<P> {
             Start::After(place) => (Some(place.clone()), 0),
             Start::Offset(count) => (None, bigint(*count)),
         };
-        Self {
-            after,
-            offset,
-            limit: bigint(page.size).saturating_add(1),
-        }
+        Self { after, offset, limit: bigint(page.size).saturating_add(1) }
     }
 }
 
@@ -66,10 +62,7 @@ pub(crate) fn page<A, P>(
     size: usize,
     read: impl Fn(&Columns<'_>) -> Result<(P, A)>,
 ) -> Result<Page<A, P>> {
-    let items = rows
-        .iter()
-        .map(|row| read(&Columns::of(table, row)))
-        .collect::<Result<Vec<_>>>()?;
+    let items = rows.iter().map(|row| read(&Columns::of(table, row))).collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(items, size))
 }
 

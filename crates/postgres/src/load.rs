@@ -28,8 +28,7 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     /// Puts all rows into the facts, which know about what was needed already.
     pub(crate) fn put(&self, rows: &[Row], facts: &mut Facts) -> Result<()> {
-        rows.iter()
-            .try_for_each(|row| (self.put)(&Columns::of(self.table, row), facts))
+        rows.iter().try_for_each(|row| (self.put)(&Columns::of(self.table, row), facts))
     }
 }
 
@@ -46,13 +45,7 @@ impl<'a> Query<'a> {
         statement: Statement<'a>,
         put: impl Fn(&Columns<'_>, &mut Facts) -> Result<()> + Send + Sync + 'a,
     ) -> Self {
-        Self {
-            statement,
-            found: Found {
-                table,
-                put: Box::new(put),
-            },
-        }
+        Self { statement, found: Found { table, put: Box::new(put) } }
     }
 
     /// What is sent, and what is done with the answer.
@@ -100,10 +93,7 @@ pub(crate) async fn load(
     let (statements, found): (Vec<_>, Vec<_>) = queries(channel, needs).into_iter().map(Query::split).unzip();
     let answers = transaction.run(&statements).await?;
     facts.put_absent(needs);
-    found
-        .iter()
-        .zip(&answers)
-        .try_for_each(|(found, rows)| found.put(rows, facts))
+    found.iter().zip(&answers).try_for_each(|(found, rows)| found.put(rows, facts))
 }
 
 #[cfg(test)]

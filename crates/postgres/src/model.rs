@@ -26,9 +26,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ModelKey>) -
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        put_by_key(row, &mut facts.models, read)
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.models, read))
 }
 
 /// The models that tasks have made, unless something newer is known of one.

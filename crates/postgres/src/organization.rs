@@ -16,9 +16,7 @@ pub(crate) fn load(channel: &ChannelName) -> Query<'_> {
     Query::new(TABLE, list(channel), |row, facts| {
         let organization = read(row)?;
         let organizations = facts.organizations.get_or_insert_default();
-        organizations
-            .entry(organization.id.clone())
-            .or_insert_with(|| Arc::new(organization));
+        organizations.entry(organization.id.clone()).or_insert_with(|| Arc::new(organization));
         Ok(())
     })
 }
@@ -45,9 +43,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, organizations: &'a [Arc<Organ
     .with(channel.as_str())
     .with_column(organizations, |organization| organization.id.as_str())
     .with_column(organizations, |organization| organization.address.as_str())
-    .with_column(organizations, |organization| {
-        organization.creation_date.as_micros()
-    })
+    .with_column(organizations, |organization| organization.creation_date.as_micros())
 }
 
 /// The organization of a row.

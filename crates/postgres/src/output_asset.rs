@@ -27,11 +27,7 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, tasks: &'a BTreeSet<ComputeTask
     .with_keys(tasks);
     Query::new(TABLE, statement, |row, facts| {
         let output_asset = read(row)?;
-        facts
-            .output_assets
-            .entry(output_asset.compute_task_key)
-            .or_default()
-            .push(Arc::new(output_asset));
+        facts.output_assets.entry(output_asset.compute_task_key).or_default().push(Arc::new(output_asset));
         Ok(())
     })
 }

@@ -70,14 +70,6 @@ pub(crate) fn read(row: &Columns<'_>) -> Result<(ByDateAndPerformance, Performan
         value: row.get("value")?,
         creation_date: row.time("creation_date")?,
     };
-    let Performance {
-        compute_task_key,
-        identifier,
-        creation_date,
-        ..
-    } = &performance;
-    Ok((
-        ByDateAndPerformance(*creation_date, *compute_task_key, identifier.clone()),
-        performance,
-    ))
+    let Performance { compute_task_key, identifier, creation_date, .. } = &performance;
+    Ok((ByDateAndPerformance(*creation_date, *compute_task_key, identifier.clone()), performance))
 }

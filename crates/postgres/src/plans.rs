@@ -73,9 +73,7 @@ fn fill(rows: u32, status: &str) -> String {
 
 async fn migrated() -> TestDatabase {
     let database = Cluster::shared().await.fresh_database().await;
-    let store = Postgres::connect(database.url(), PostgresOptions::default())
-        .await
-        .unwrap();
+    let store = Postgres::connect(database.url(), PostgresOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     database
 }
@@ -129,9 +127,7 @@ async fn a_batch_finds_rows_by_key_whenever_its_plans_were_made() {
 
 async fn check_batches(client: &Client) {
     let (channel, needs, head) = (channel(), needs_of_batches(), Head::default());
-    let loads = queries(&channel, &needs)
-        .into_iter()
-        .map(|query| Query::split(query).0);
+    let loads = queries(&channel, &needs).into_iter().map(|query| Query::split(query).0);
     let writes = [
         channel::lock(&channel),
         channel::advance(&channel, &head),
@@ -153,15 +149,9 @@ fn check_keyed(statement: &Statement<'_>, plan: &str) {
     let sql = statement.sql();
     let is_small = sql.contains("FROM orchestrator.organization") || sql.contains("orchestrator.channel");
     let looks = plan.matches("Index Scan").count() + plan.matches("Index Only Scan").count();
-    assert!(
-        looks > 0 && looks == plan.matches("Index Cond").count(),
-        "{sql}\n{plan}"
-    );
+    assert!(looks > 0 && looks == plan.matches("Index Cond").count(), "{sql}\n{plan}");
     assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
-    assert!(
-        is_small || !plan.contains("Index Cond: (channel = $1)\n"),
-        "{sql}\n{plan}"
-    );
+    assert!(is_small || !plan.contains("Index Cond: (channel = $1)\n"), "{sql}\n{plan}");
 }
 
 #[tokio::test]
@@ -177,42 +167,14 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     let all = ComputeTaskFilter::default();
     for (filter, index) in [
         (all.clone(), "compute_task_by_date"),
+        (ComputeTaskFilter { worker: worker.clone(), ..all.clone() }, "compute_task_by_worker"),
+        (ComputeTaskFilter { compute_plan_key: Some(nobody()), ..all.clone() }, "compute_task_by_plan"),
+        (ComputeTaskFilter { function_key: Some(nobody()), ..all.clone() }, "compute_task_by_function"),
         (
-            ComputeTaskFilter {
-                worker: worker.clone(),
-                ..all.clone()
-            },
-            "compute_task_by_worker",
-        ),
-        (
-            ComputeTaskFilter {
-                compute_plan_key: Some(nobody()),
-                ..all.clone()
-            },
-            "compute_task_by_plan",
-        ),
-        (
-            ComputeTaskFilter {
-                function_key: Some(nobody()),
-                ..all.clone()
-            },
-            "compute_task_by_function",
-        ),
-        (
-            ComputeTaskFilter {
-                worker,
-                status: Some(Status::WaitingForExecutorSlot),
-                ..all.clone()
-            },
+            ComputeTaskFilter { worker, status: Some(Status::WaitingForExecutorSlot), ..all.clone() },
             "compute_task_at_work",
         ),
-        (
-            ComputeTaskFilter {
-                status: Some(Status::Done),
-                ..all
-            },
-            "compute_task_by_date",
-        ),
+        (ComputeTaskFilter { status: Some(Status::Done), ..all }, "compute_task_by_date"),
     ] {
         for start in [Start::First, Start::After(ByDateAndKey(middle, Uuid::nil()))] {
             let statement = compute_task::list(&channel, &filter, &PageRequest { start, size: 100 });
@@ -223,21 +185,8 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     let all = EventFilter::default();
     for (filter, index) in [
         (all.clone(), "event_by_time"),
-        (
-            EventFilter {
-                asset_key: Some("7".to_owned()),
-                ..all.clone()
-            },
-            "event_by_asset",
-        ),
-        (
-            EventFilter {
-                start: Some(middle),
-                end: Some(middle),
-                ..all
-            },
-            "event_by_time",
-        ),
+        (EventFilter { asset_key: Some("7".to_owned()), ..all.clone() }, "event_by_asset"),
+        (EventFilter { start: Some(middle), end: Some(middle), ..all }, "event_by_time"),
     ] {
         for sort in [SortOrder::Ascending, SortOrder::Descending] {
             let start = Start::After(ByTimeAndPosition(middle, 7));
@@ -248,27 +197,16 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     check_index(&client, &event::after(&channel, 7, 100), "event_pkey").await;
 
     let place = ByDateAndPerformance(middle, ComputeTaskKey::from_uuid(Uuid::nil()), String::new());
-    let page = PageRequest {
-        start: Start::After(place),
-        size: 100,
-    };
+    let page = PageRequest { start: Start::After(place), size: 100 };
     let filter = PerformanceFilter::default();
-    check_index(
-        &client,
-        &performance::list(&channel, &filter, &page),
-        "performance_by_date",
-    )
-    .await;
+    check_index(&client, &performance::list(&channel, &filter, &page), "performance_by_date").await;
 }
 
 /// This index is looked into, and its order is that of the page.
 async fn check_index(client: &Client, statement: &Statement<'_>, index: &str) {
     let plan = plan(client, statement).await;
     assert!(plan.contains(&format!("using {index} ")), "{index}\n{plan}");
-    assert!(
-        !plan.contains("Seq Scan") && !plan.contains("Sort"),
-        "{index}\n{plan}"
-    );
+    assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{index}\n{plan}");
 }
 
 /// The plan for the statement with its parameters.
@@ -280,14 +218,8 @@ async fn plan(client: &Client, statement: &Statement<'_>) -> String {
 /// The plan for the statement with any parameters.
 async fn generic_plan(client: &Client, statement: &Statement<'_>) -> String {
     let parameters = vec!["NULL"; statement.parameters().len()].join(", ");
-    client
-        .batch_execute(&format!("PREPARE it AS {}", statement.sql()))
-        .await
-        .unwrap();
-    let rows = client
-        .query(&format!("EXPLAIN (COSTS OFF) EXECUTE it ({parameters})"), &[])
-        .await
-        .unwrap();
+    client.batch_execute(&format!("PREPARE it AS {}", statement.sql())).await.unwrap();
+    let rows = client.query(&format!("EXPLAIN (COSTS OFF) EXECUTE it ({parameters})"), &[]).await.unwrap();
     client.batch_execute("DEALLOCATE it").await.unwrap();
     text(&rows)
 }

@@ -66,22 +66,12 @@ impl Connector {
     }
 
     fn pool(&self, settings: &str, size_max: usize, wait_max: Duration) -> Result<Pool> {
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
             Manager::from_config(with_settings(&self.config, settings), self.tls.clone(), recycling);
-        let timeouts = Timeouts {
-            wait: Some(wait_max),
-            create: Some(CONNECT_TIME_MAX),
-            recycle: None,
-        };
-        let pool = Pool::builder(manager)
-            .max_size(size_max)
-            .timeouts(timeouts)
-            .runtime(Runtime::Tokio1);
-        pool.build()
-            .map_err(|error| Error::Failed(format!("connection pool: {error}")))
+        let timeouts = Timeouts { wait: Some(wait_max), create: Some(CONNECT_TIME_MAX), recycle: None };
+        let pool = Pool::builder(manager).max_size(size_max).timeouts(timeouts).runtime(Runtime::Tokio1);
+        pool.build().map_err(|error| Error::Failed(format!("connection pool: {error}")))
     }
 }
 
@@ -89,17 +79,10 @@ impl Connections {
     /// Reads the connection string; connects to nothing yet.
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
         let (config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
-        let connector = Connector {
-            config,
-            tls: tls.connector()?,
-        };
+        let connector = Connector { config, tls: tls.connector()? };
         let writers = connector.pool(WRITER_SETTINGS, options.writers_max, options.wait_max)?;
         let readers = connector.pool(READER_SETTINGS, options.readers_max, options.wait_max)?;
-        Ok(Self {
-            connector,
-            writers,
-            readers,
-        })
+        Ok(Self { connector, writers, readers })
     }
 
     /// A connection for a batch.

@@ -27,9 +27,7 @@ impl<'r> Columns<'r> {
 
     /// The value of a column.
     pub(crate) fn get<T: FromSql<'r>>(&self, column: &str) -> Result<T> {
-        self.row
-            .try_get(column)
-            .map_err(|error| self.corrupt(column, error))
+        self.row.try_get(column).map_err(|error| self.corrupt(column, error))
     }
 
     /// A key.
@@ -77,20 +75,14 @@ impl<'r> Columns<'r> {
 
     /// The error for a column whose value cannot be understood.
     pub(crate) fn corrupt(&self, column: &str, problem: impl Display) -> Error {
-        Error::Corrupt(format!(
-            "{}.{column} of {}: {problem}",
-            self.table,
-            self.identity()
-        ))
+        Error::Corrupt(format!("{}.{column} of {}: {problem}", self.table, self.identity()))
     }
 
     fn identity(&self) -> String {
         let uuid = self.row.try_get::<_, Uuid>(0).map(|key| key.to_string());
         let text = || self.row.try_get::<_, String>(0);
         let number = || self.row.try_get::<_, i64>(0).map(|number| number.to_string());
-        uuid.or_else(|_| text())
-            .or_else(|_| number())
-            .unwrap_or_else(|_| "a row".to_owned())
+        uuid.or_else(|_| text()).or_else(|_| number()).unwrap_or_else(|_| "a row".to_owned())
     }
 }
 

@@ -29,10 +29,7 @@ impl<'a> Statement<'a> {
     /// A statement without parameters yet. Its text begins with a comment that names the function it comes
     /// from, so that the database's logs and statistics lead there.
     pub(crate) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            sql: sql.into(),
-            parameters: Vec::new(),
-        }
+        Self { sql: sql.into(), parameters: Vec::new() }
     }
 
     /// Adds the next parameter.
@@ -62,10 +59,7 @@ impl<'a> Statement<'a> {
 
     /// The parameters in their order.
     pub(crate) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.parameters
-            .iter()
-            .map(|parameter| parameter.as_ref() as &(dyn ToSql + Sync))
-            .collect()
+        self.parameters.iter().map(|parameter| parameter.as_ref() as &(dyn ToSql + Sync)).collect()
     }
 }
 
@@ -77,22 +71,14 @@ pub(crate) async fn prepare<'s, 'a>(
     client: &Client,
     statements: &'s [Statement<'a>],
 ) -> Result<Prepared<'s, 'a>> {
-    let prepare = statements
-        .iter()
-        .map(|statement| client.prepare_cached(&statement.sql));
+    let prepare = statements.iter().map(|statement| client.prepare_cached(&statement.sql));
     let prepared = try_join_all(prepare).await.map_err(error::of)?;
     Ok(Prepared(prepared.into_iter().zip(statements).collect()))
 }
 
 /// Sends all statements in their order without waiting between them, and waits for all answers.
 pub(crate) async fn send(client: &Client, prepared: Prepared<'_, '_>) -> Vec<Answer> {
-    join_all(
-        prepared
-            .0
-            .into_iter()
-            .map(|(prepared, statement)| run(client, prepared, statement)),
-    )
-    .await
+    join_all(prepared.0.into_iter().map(|(prepared, statement)| run(client, prepared, statement))).await
 }
 
 async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &Statement<'_>) -> Answer {

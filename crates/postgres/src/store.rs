@@ -39,11 +39,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self {
-            writers_max: 8,
-            readers_max: 8,
-            wait_max: Duration::from_secs(10),
-        }
+        Self { writers_max: 8, readers_max: 8, wait_max: Duration::from_secs(10) }
     }
 }
 
@@ -102,9 +98,7 @@ fn ping() -> Statement<'static> {
 #[async_trait]
 impl Store for Postgres {
     async fn begin(&self, channel: &ChannelName) -> Result<Box<dyn Batch>> {
-        Ok(Box::new(
-            PostgresBatch::begin(self.connections.writer().await?, channel).await?,
-        ))
+        Ok(Box::new(PostgresBatch::begin(self.connections.writer().await?, channel).await?))
     }
 
     async fn read(&self, channel: &ChannelName, stages: Arc<dyn Stages>) -> Result<Facts> {
@@ -113,9 +107,7 @@ impl Store for Postgres {
 
     async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>> {
         let rows = self.connections.read(&organization::list(channel)).await?;
-        rows.iter()
-            .map(|row| organization::read(&Columns::of(organization::TABLE, row)))
-            .collect()
+        rows.iter().map(|row| organization::read(&Columns::of(organization::TABLE, row))).collect()
     }
 
     async fn data_managers(
@@ -123,13 +115,8 @@ impl Store for Postgres {
         channel: &ChannelName,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataManager, ByDateAndKey>> {
-        let rows = self
-            .connections
-            .read(&data_manager::list(channel, &request))
-            .await?;
-        page(data_manager::TABLE, &rows, request.size, |row| {
-            Ok((place(row)?, data_manager::read(row)?))
-        })
+        let rows = self.connections.read(&data_manager::list(channel, &request)).await?;
+        page(data_manager::TABLE, &rows, request.size, |row| Ok((place(row)?, data_manager::read(row)?)))
     }
 
     async fn data_samples(
@@ -138,13 +125,8 @@ impl Store for Postgres {
         filter: DataSampleFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataSample, ByDateAndKey>> {
-        let rows = self
-            .connections
-            .read(&data_sample::list(channel, &filter, &request))
-            .await?;
-        page(data_sample::TABLE, &rows, request.size, |row| {
-            Ok((place(row)?, data_sample::read(row)?))
-        })
+        let rows = self.connections.read(&data_sample::list(channel, &filter, &request)).await?;
+        page(data_sample::TABLE, &rows, request.size, |row| Ok((place(row)?, data_sample::read(row)?)))
     }
 
     async fn functions(
@@ -153,13 +135,8 @@ impl Store for Postgres {
         filter: FunctionFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<Function, ByDateAndKey>> {
-        let rows = self
-            .connections
-            .read(&function::list(channel, &filter, &request))
-            .await?;
-        page(function::TABLE, &rows, request.size, |row| {
-            Ok((place(row)?, function::read(row)?))
-        })
+        let rows = self.connections.read(&function::list(channel, &filter, &request)).await?;
+        page(function::TABLE, &rows, request.size, |row| Ok((place(row)?, function::read(row)?)))
     }
 
     async fn compute_plans(
@@ -168,13 +145,8 @@ impl Store for Postgres {
         filter: ComputePlanFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputePlan, ByDateAndKey>> {
-        let rows = self
-            .connections
-            .read(&compute_plan::list(channel, &filter, &request))
-            .await?;
-        page(compute_plan::TABLE, &rows, request.size, |row| {
-            Ok((place(row)?, compute_plan::read(row)?))
-        })
+        let rows = self.connections.read(&compute_plan::list(channel, &filter, &request)).await?;
+        page(compute_plan::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_plan::read(row)?)))
     }
 
     async fn compute_tasks(
@@ -183,13 +155,8 @@ impl Store for Postgres {
         filter: ComputeTaskFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputeTask, ByDateAndKey>> {
-        let rows = self
-            .connections
-            .read(&compute_task::list(channel, &filter, &request))
-            .await?;
-        page(compute_task::TABLE, &rows, request.size, |row| {
-            Ok((place(row)?, compute_task::read(row)?))
-        })
+        let rows = self.connections.read(&compute_task::list(channel, &filter, &request)).await?;
+        page(compute_task::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_task::read(row)?)))
     }
 
     async fn performances(
@@ -198,10 +165,7 @@ impl Store for Postgres {
         filter: PerformanceFilter,
         request: PageRequest<ByDateAndPerformance>,
     ) -> Result<Page<Performance, ByDateAndPerformance>> {
-        let rows = self
-            .connections
-            .read(&performance::list(channel, &filter, &request))
-            .await?;
+        let rows = self.connections.read(&performance::list(channel, &filter, &request)).await?;
         page(performance::TABLE, &rows, request.size, performance::read)
     }
 
@@ -212,10 +176,7 @@ impl Store for Postgres {
         sort: SortOrder,
         request: PageRequest<ByTimeAndPosition>,
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
-        let rows = self
-            .connections
-            .read(&event::list(channel, &filter, sort, &request))
-            .await?;
+        let rows = self.connections.read(&event::list(channel, &filter, sort, &request)).await?;
         page(event::TABLE, &rows, request.size, event::read_with_place)
     }
 
@@ -225,28 +186,18 @@ impl Store for Postgres {
         position: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>> {
-        let rows = self
-            .connections
-            .read(&event::after(channel, position, limit))
-            .await?;
-        rows.iter()
-            .map(|row| event::read(&Columns::of(event::TABLE, row)))
-            .collect()
+        let rows = self.connections.read(&event::after(channel, position, limit)).await?;
+        rows.iter().map(|row| event::read(&Columns::of(event::TABLE, row))).collect()
     }
 
     async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
         let rows = self.connections.read(&event::position(channel, id)).await?;
-        rows.first()
-            .map(|row| Columns::of(event::TABLE, row).count("position"))
-            .transpose()
+        rows.first().map(|row| Columns::of(event::TABLE, row).count("position")).transpose()
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {
         let rows = self.connections.read(&channel::head(channel)).await?;
-        let head = rows
-            .first()
-            .map(|row| channel::read(&Columns::of(channel::TABLE, row)))
-            .transpose()?;
+        let head = rows.first().map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()?;
         Ok(head.unwrap_or_default())
     }
 

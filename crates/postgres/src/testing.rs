@@ -74,10 +74,7 @@ impl Cluster {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
         SHARED
             .get_or_init(async || match env::var(URL_VARIABLE) {
-                Ok(url) => Self {
-                    url,
-                    supervisor: None,
-                },
+                Ok(url) => Self { url, supervisor: None },
                 Err(_) => Self::start().await,
             })
             .await
@@ -139,21 +136,14 @@ impl Cluster {
         supervisor.start_on_free_port().await?;
         let port = supervisor.port;
         let url = format!("postgres://orchestrator:{password}@127.0.0.1:{port}/postgres");
-        Ok(Self {
-            url,
-            supervisor: Some(supervisor),
-        })
+        Ok(Self { url, supervisor: Some(supervisor) })
     }
 
     async fn create_database(&self, template: &str) -> Result<TestDatabase> {
         let name = format!("orchestrator_test_{}", Uuid::new_v4().simple());
         execute(&self.url, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
         let url = with_database(&self.url, &name);
-        Ok(TestDatabase {
-            name,
-            url,
-            cluster_url: self.url.clone(),
-        })
+        Ok(TestDatabase { name, url, cluster_url: self.url.clone() })
     }
 
     fn supervisor(&mut self) -> &mut Supervisor {
@@ -179,9 +169,7 @@ impl Drop for TestDatabase {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // On a thread of its own: the runtime that we are dropped in cannot be waited on.
         let dropping = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(execute(&cluster_url, &statement))
         });
         // Best effort: the database of a cluster of our own vanishes with the cluster.
@@ -192,15 +180,7 @@ impl Drop for TestDatabase {
 impl Supervisor {
     fn spawn(programs: &Path) -> Result<Self> {
         let mut process = Command::new("sh")
-            .args([
-                "-c",
-                UNPRIVILEGED,
-                "unprivileged",
-                "sh",
-                "-c",
-                SUPERVISE,
-                "supervise",
-            ])
+            .args(["-c", UNPRIVILEGED, "unprivileged", "sh", "-c", SUPERVISE, "supervise"])
             .arg(programs)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -209,11 +189,7 @@ impl Supervisor {
             .spawn()?;
         let commands = process.stdin.take().ok_or("the supervisor takes no commands")?;
         let answers = process.stdout.take().ok_or("the supervisor gives no answers")?;
-        Ok(Self {
-            commands,
-            answers: BufReader::new(answers).lines(),
-            port: PORTS.start,
-        })
+        Ok(Self { commands, answers: BufReader::new(answers).lines(), port: PORTS.start })
     }
 
     async fn create(&mut self, password: &str) -> Result<()> {
@@ -260,20 +236,15 @@ fn find_programs() -> Result<PathBuf> {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
             let path = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&path)
-                .chain(packaged_programs(Path::new("/usr/lib/postgresql")))
-                .collect()
+            env::split_paths(&path).chain(packaged_programs(Path::new("/usr/lib/postgresql"))).collect()
         }
     };
     first_with_programs(folders)
 }
 
 fn first_with_programs(folders: Vec<PathBuf>) -> Result<PathBuf> {
-    let has_programs = |folder: &PathBuf| {
-        ["initdb", "postgres"]
-            .iter()
-            .all(|name| folder.join(name).is_file())
-    };
+    let has_programs =
+        |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
     folders.into_iter().find(has_programs).ok_or_else(|| {
         format!(
             "the tests need PostgreSQL: install it (Debian package `postgresql`), \
@@ -286,14 +257,10 @@ fn first_with_programs(folders: Vec<PathBuf>) -> Result<PathBuf> {
 /// The folders `<version>/bin` below `root`, newest version first.
 fn packaged_programs(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut versions: Vec<u32> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut versions: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     versions.sort_unstable_by(|a, b| b.cmp(a));
-    versions
-        .into_iter()
-        .map(|version| root.join(version.to_string()).join("bin"))
-        .collect()
+    versions.into_iter().map(|version| root.join(version.to_string()).join("bin")).collect()
 }
 
 fn free_port() -> Result<u16> {
@@ -307,15 +274,10 @@ fn free_port() -> Result<u16> {
 
 /// `url` with another database in the place of the one it names.
 fn with_database(url: &str, name: &str) -> String {
-    let (address, parameters) = url
-        .split_once('?')
-        .map_or((url, String::new()), |(a, p)| (a, format!("?{p}")));
-    let host_start = address
-        .find("://")
-        .map_or(0, |scheme_end| scheme_end + "://".len());
-    let host_end = address[host_start..]
-        .find('/')
-        .map_or(address.len(), |length| host_start + length);
+    let (address, parameters) =
+        url.split_once('?').map_or((url, String::new()), |(a, p)| (a, format!("?{p}")));
+    let host_start = address.find("://").map_or(0, |scheme_end| scheme_end + "://".len());
+    let host_end = address[host_start..].find('/').map_or(address.len(), |length| host_start + length);
     format!("{}/{name}{parameters}", &address[..host_end])
 }
 
@@ -343,13 +305,8 @@ mod tests {
         for version in ["9", "15", "16", "common"] {
             fs::create_dir_all(root.path().join(version).join("bin")).unwrap();
         }
-        for program in [
-            "9/bin/initdb",
-            "9/bin/postgres",
-            "15/bin/initdb",
-            "15/bin/postgres",
-            "16/bin/initdb",
-        ] {
+        for program in ["9/bin/initdb", "9/bin/postgres", "15/bin/initdb", "15/bin/postgres", "16/bin/initdb"]
+        {
             fs::write(root.path().join(program), "").unwrap();
         }
         let found = first_with_programs(packaged_programs(root.path())).unwrap();
@@ -358,13 +315,9 @@ mod tests {
 
     #[test]
     fn a_missing_installation_is_one_sentence_that_names_the_package() {
-        let problem = first_with_programs(packaged_programs(Path::new("/nonexistent")))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            problem.contains("install it (Debian package `postgresql`)"),
-            "{problem}"
-        );
+        let problem =
+            first_with_programs(packaged_programs(Path::new("/nonexistent"))).unwrap_err().to_string();
+        assert!(problem.contains("install it (Debian package `postgresql`)"), "{problem}");
         assert_eq!(problem.lines().count(), 1);
     }
 
@@ -377,14 +330,8 @@ mod tests {
                 "postgresql://h/old?connect_timeout=10&options=-c%20a/b",
                 "postgresql://h/new?connect_timeout=10&options=-c%20a/b",
             ),
-            (
-                "postgres:///old?host=/run/postgresql",
-                "postgres:///new?host=/run/postgresql",
-            ),
-            (
-                "postgres://%2Frun%2Fpostgresql/old",
-                "postgres://%2Frun%2Fpostgresql/new",
-            ),
+            ("postgres:///old?host=/run/postgresql", "postgres:///new?host=/run/postgresql"),
+            ("postgres://%2Frun%2Fpostgresql/old", "postgres://%2Frun%2Fpostgresql/new"),
         ] {
             assert_eq!(with_database(url, "new"), expected);
         }

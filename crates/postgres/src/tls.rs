@@ -63,12 +63,7 @@ impl TlsOptions {
             (None, None) => None,
             _ => return Err(failed("sslcert and sslkey are only of use together")),
         };
-        Ok(Self {
-            mode,
-            proof,
-            root_certificates,
-            identity,
-        })
+        Ok(Self { mode, proof, root_certificates, identity })
     }
 
     /// Whether to encrypt.
@@ -82,11 +77,8 @@ impl TlsOptions {
     /// If a file cannot be read or does not hold what it should.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = Arc::new(Verifier {
-            proof: self.proof,
-            authorities: self.authorities(&provider)?,
-            provider,
-        });
+        let verifier =
+            Arc::new(Verifier { proof: self.proof, authorities: self.authorities(&provider)?, provider });
         let builder = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
             .with_safe_default_protocol_versions()
             .map_err(failed)?
@@ -204,8 +196,6 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

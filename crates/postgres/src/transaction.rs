@@ -24,10 +24,7 @@ pub(crate) struct Transaction {
 impl Transaction {
     /// A transaction that `opening` will open.
     pub(crate) fn new(client: Client, opening: &'static str) -> Self {
-        Self {
-            client: Some(client),
-            opening: Some(opening),
-        }
+        Self { client: Some(client), opening: Some(opening) }
     }
 
     /// Runs statements in one flight; the answers are in their order.
@@ -56,9 +53,7 @@ impl Transaction {
     }
 
     fn client(&self) -> Result<&Client> {
-        self.client
-            .as_ref()
-            .ok_or_else(|| Error::Failed("the transaction has ended".to_owned()))
+        self.client.as_ref().ok_or_else(|| Error::Failed("the transaction has ended".to_owned()))
     }
 }
 

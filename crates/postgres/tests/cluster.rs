@@ -22,28 +22,17 @@ async fn fresh_databases_are_separate() {
     add_number(&connect(one.url()).await.unwrap(), 1).await.unwrap();
 
     assert_eq!(numbers(&connect(one.url()).await.unwrap()).await.unwrap(), [1]);
-    assert!(
-        numbers(&connect(other.url()).await.unwrap()).await.is_err(),
-        "the other has no such table"
-    );
+    assert!(numbers(&connect(other.url()).await.unwrap()).await.is_err(), "the other has no such table");
 }
 
 #[tokio::test]
 async fn a_copy_starts_with_what_its_template_has() {
     let cluster = Cluster::shared().await;
     let template = cluster.fresh_database().await;
-    add_number(&connect(template.url()).await.unwrap(), 1)
-        .await
-        .unwrap();
+    add_number(&connect(template.url()).await.unwrap(), 1).await.unwrap();
 
-    let copies = [
-        cluster.fresh_database_from(&template).await,
-        cluster.fresh_database_from(&template).await,
-    ];
-    let clients = [
-        connect(copies[0].url()).await.unwrap(),
-        connect(copies[1].url()).await.unwrap(),
-    ];
+    let copies = [cluster.fresh_database_from(&template).await, cluster.fresh_database_from(&template).await];
+    let clients = [connect(copies[0].url()).await.unwrap(), connect(copies[1].url()).await.unwrap()];
     add_number(&clients[0], 2).await.unwrap();
 
     assert_eq!(numbers(&clients[0]).await.unwrap(), [1, 2]);
@@ -57,10 +46,7 @@ async fn a_database_is_dropped_with_its_value_even_while_clients_are_connected()
     let client = connect(&url).await.unwrap();
     drop(database);
 
-    assert!(
-        client.batch_execute("SELECT 1").await.is_err(),
-        "the connection has been ended"
-    );
+    assert!(client.batch_execute("SELECT 1").await.is_err(), "the connection has been ended");
     assert!(connect(&url).await.is_err(), "the database is gone");
 }
 
@@ -88,51 +74,29 @@ async fn text_is_ordered_by_language_unless_a_statement_says_otherwise() {
 async fn a_restart_keeps_data_and_address() {
     let mut cluster = Cluster::start().await;
     let database = cluster.fresh_database().await;
-    add_number(&connect(database.url()).await.unwrap(), 1)
-        .await
-        .unwrap();
+    add_number(&connect(database.url()).await.unwrap(), 1).await.unwrap();
 
     cluster.stop().await;
-    assert!(
-        connect(database.url()).await.is_err(),
-        "a stopped server accepts no connection"
-    );
+    assert!(connect(database.url()).await.is_err(), "a stopped server accepts no connection");
     cluster.restart().await;
-    assert_eq!(
-        numbers(&connect(database.url()).await.unwrap()).await.unwrap(),
-        [1]
-    );
+    assert_eq!(numbers(&connect(database.url()).await.unwrap()).await.unwrap(), [1]);
     cluster.restart().await;
-    assert_eq!(
-        numbers(&connect(database.url()).await.unwrap()).await.unwrap(),
-        [1]
-    );
+    assert_eq!(numbers(&connect(database.url()).await.unwrap()).await.unwrap(), [1]);
 }
 
 #[tokio::test]
 async fn a_crash_keeps_what_was_committed_and_nothing_else() {
     let mut cluster = Cluster::start().await;
     let database = cluster.fresh_database().await;
-    let (committing, working) = (
-        connect(database.url()).await.unwrap(),
-        connect(database.url()).await.unwrap(),
-    );
+    let (committing, working) =
+        (connect(database.url()).await.unwrap(), connect(database.url()).await.unwrap());
     add_number(&committing, 1).await.unwrap();
-    working
-        .batch_execute("BEGIN; INSERT INTO number VALUES (2)")
-        .await
-        .unwrap();
+    working.batch_execute("BEGIN; INSERT INTO number VALUES (2)").await.unwrap();
 
     cluster.kill().await;
-    assert!(
-        working.batch_execute("COMMIT").await.is_err(),
-        "the connection is lost"
-    );
+    assert!(working.batch_execute("COMMIT").await.is_err(), "the connection is lost");
     cluster.restart().await;
-    assert_eq!(
-        numbers(&connect(database.url()).await.unwrap()).await.unwrap(),
-        [1]
-    );
+    assert_eq!(numbers(&connect(database.url()).await.unwrap()).await.unwrap(), [1]);
 }
 
 #[tokio::test]
@@ -158,20 +122,13 @@ async fn a_crashed_cluster_ends_with_its_value_too() {
 #[tokio::test]
 async fn a_cluster_ends_with_a_killed_test_process() {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "hold_a_cluster_until_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "hold_a_cluster_until_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let folder = lines
-        .map_while(Result::ok)
-        .find_map(|line| Some(PathBuf::from(line.split_once(HELD)?.1)));
+    let folder = lines.map_while(Result::ok).find_map(|line| Some(PathBuf::from(line.split_once(HELD)?.1)));
     let folder = folder.expect("the process says where its cluster is");
     assert!(folder.exists());
     process.kill().unwrap();
@@ -207,18 +164,14 @@ async fn add_number(client: &Client, number: i32) -> Result<(), Error> {
 }
 
 async fn numbers(client: &Client) -> Result<Vec<i32>, Error> {
-    let rows = client
-        .query("SELECT value FROM number ORDER BY value", &[])
-        .await?;
+    let rows = client.query("SELECT value FROM number ORDER BY value", &[]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 async fn data_folder(cluster: &Cluster) -> Result<PathBuf, Error> {
     let database = cluster.fresh_database().await;
     let client = connect(database.url()).await?;
-    let row = client
-        .query_one("SELECT current_setting('data_directory')", &[])
-        .await?;
+    let row = client.query_one("SELECT current_setting('data_directory')", &[]).await?;
     Ok(PathBuf::from(row.get::<_, String>(0)))
 }
 

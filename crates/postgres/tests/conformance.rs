@@ -10,9 +10,7 @@ use postgres::{Postgres, PostgresOptions};
 
 async fn fresh() -> (Arc<dyn Store>, TestDatabase) {
     let database = Cluster::shared().await.fresh_database().await;
-    let store = Postgres::connect(database.url(), PostgresOptions::default())
-        .await
-        .unwrap();
+    let store = Postgres::connect(database.url(), PostgresOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     (Arc::new(store), database)
 }

@@ -18,10 +18,7 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 fn committed_code_matches_the_proto_files() -> Fallible<()> {
     let described = compile()?;
     check("orchestrator.rs", rust_code(described.clone())?.as_bytes())?;
-    check(
-        "orchestrator.bin",
-        &without_source_info(described).encode_to_vec(),
-    )
+    check("orchestrator.bin", &without_source_info(described).encode_to_vec())
 }
 
 /// Compiles all proto files, with their imports and comments, dependencies first.
@@ -44,10 +41,7 @@ fn proto_files() -> Fallible<Vec<PathBuf>> {
 /// Maps become `BTreeMap`s, so that equal messages have equal encodings.
 fn rust_code(described: FileDescriptorSet) -> Fallible<String> {
     let out = tempfile::tempdir()?;
-    tonic_prost_build::configure()
-        .btree_map(".")
-        .out_dir(out.path())
-        .compile_fds(described)?;
+    tonic_prost_build::configure().btree_map(".").out_dir(out.path()).compile_fds(described)?;
     Ok(fs::read_to_string(out.path().join("orchestrator.rs"))?)
 }
 

@@ -59,22 +59,10 @@ fn descriptor_set_is_closed_and_bare() -> Fallible<()> {
     let mut seen = BTreeSet::new();
     for file in descriptor_set()?.file {
         for import in &file.dependency {
-            assert!(
-                seen.contains(import),
-                "{} comes before its import {import}",
-                file.name()
-            );
+            assert!(seen.contains(import), "{} comes before its import {import}", file.name());
         }
-        assert!(
-            file.source_code_info.is_none(),
-            "{} has source information",
-            file.name()
-        );
-        assert!(
-            seen.insert(file.name().to_owned()),
-            "{} is there twice",
-            file.name()
-        );
+        assert!(file.source_code_info.is_none(), "{} has source information", file.name());
+        assert!(seen.insert(file.name().to_owned()), "{} is there twice", file.name());
     }
     for well_known in ["google/protobuf/empty.proto", "google/protobuf/timestamp.proto"] {
         assert!(seen.contains(well_known), "{well_known} is missing");
@@ -100,11 +88,7 @@ fn differences(want: &Facts, got: &Facts) -> Vec<String> {
 
 /// A member of a list has no value beside its path.
 fn shown(value: &str) -> String {
-    if value.is_empty() {
-        String::new()
-    } else {
-        format!(" = {value}")
-    }
+    if value.is_empty() { String::new() } else { format!(" = {value}") }
 }
 
 /// Flattens a description in the form of `wire.json`.
@@ -118,10 +102,7 @@ fn facts(description: &Value) -> Facts {
 fn collect(path: &str, value: &Value, facts: &mut Facts) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members
-                .iter()
-                .filter(|(name, _)| !NO_FACTS.contains(&name.as_str()))
-            {
+            for (name, member) in members.iter().filter(|(name, _)| !NO_FACTS.contains(&name.as_str())) {
                 collect(&below(path, name), member, facts);
             }
         }
@@ -145,11 +126,7 @@ fn add(path: &str, value: String, facts: &mut Facts) {
 }
 
 fn below(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}/{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
 fn plain(scalar: &Value) -> String {
@@ -185,10 +162,7 @@ fn each<'a, T>(
     files: &[&'a FileDescriptorProto],
     declared: impl Fn(&'a FileDescriptorProto) -> &'a [T],
 ) -> Vec<(&'a str, &'a T)> {
-    files
-        .iter()
-        .flat_map(|file| declared(file).iter().map(|of| (file.name(), of)))
-        .collect()
+    files.iter().flat_map(|file| declared(file).iter().map(|of| (file.name(), of))).collect()
 }
 
 fn list<T>(items: &[T], describe: impl Fn(&T) -> Value) -> Value {
@@ -211,10 +185,7 @@ fn file_facts(file: &FileDescriptorProto) -> Value {
 }
 
 fn enum_facts(file: &str, of: &EnumDescriptorProto) -> Value {
-    let reserved = of
-        .reserved_range
-        .iter()
-        .flat_map(|range| range.start()..=range.end());
+    let reserved = of.reserved_range.iter().flat_map(|range| range.start()..=range.end());
     json!({
         "name": of.name(),
         "full_name": format!("{PACKAGE}.{}", of.name()),
@@ -227,15 +198,8 @@ fn enum_facts(file: &str, of: &EnumDescriptorProto) -> Value {
 
 /// Entry types of maps stand with their field; any other nested declaration is one that `wire.json` does not have.
 fn message_facts(file: &str, of: &DescriptorProto) -> Value {
-    let reserved = of
-        .reserved_range
-        .iter()
-        .flat_map(|range| range.start()..range.end());
-    let nested = of
-        .nested_type
-        .iter()
-        .filter(|nested| !is_map_entry(nested))
-        .map(DescriptorProto::name);
+    let reserved = of.reserved_range.iter().flat_map(|range| range.start()..range.end());
+    let nested = of.nested_type.iter().filter(|nested| !is_map_entry(nested)).map(DescriptorProto::name);
     let nested = nested.chain(of.enum_type.iter().map(EnumDescriptorProto::name));
     json!({
         "name": of.name(),
@@ -260,9 +224,7 @@ fn members(of: &DescriptorProto, oneof: i32) -> Vec<&str> {
 
 fn field_facts(message: &DescriptorProto, field: &FieldDescriptorProto) -> Value {
     let oneofs = (0..).zip(&message.oneof_decl);
-    let oneof = oneofs
-        .filter(|(index, _)| field.oneof_index == Some(*index))
-        .map(|(_, oneof)| oneof.name());
+    let oneof = oneofs.filter(|(index, _)| field.oneof_index == Some(*index)).map(|(_, oneof)| oneof.name());
     json!({
         "name": field.name(),
         "number": field.number(),
@@ -294,10 +256,7 @@ fn map_facts(message: &DescriptorProto, field: &FieldDescriptorProto) -> Value {
 }
 
 fn is_map_entry(message: &DescriptorProto) -> bool {
-    message
-        .options
-        .as_ref()
-        .is_some_and(|options| options.map_entry())
+    message.options.as_ref().is_some_and(|options| options.map_entry())
 }
 
 /// The full name of a message or enum, null for a scalar.

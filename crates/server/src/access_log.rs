@@ -85,19 +85,14 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 fn first(headers: &HeaderMap, name: &str) -> String {
-    headers
-        .get(name)
-        .map(|value| printable(value.as_bytes()))
-        .unwrap_or_default()
+    headers.get(name).map(|value| printable(value.as_bytes())).unwrap_or_default()
 }
 
 /// The text of a header as it may stand in the log: not too long, and nothing that steers a terminal.
 fn printable(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let kept = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
-    kept.chars()
-        .map(|character| if character.is_control() { '?' } else { character })
-        .collect()
+    kept.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
 
 #[cfg(test)]
@@ -128,10 +123,7 @@ mod tests {
     fn none_or_several_give_eight_hexadecimal_digits() {
         for values in [vec![], vec!["a", "a"]] {
             let id = request_id_of(&values);
-            assert!(
-                id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                "{id}"
-            );
+            assert!(id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }
     }
 
@@ -140,15 +132,10 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&lines);
         let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE);
-        let subscriber = subscriber
-            .with_writer(move || Lines(Arc::clone(&writer)))
-            .finish();
+        let subscriber = subscriber.with_writer(move || Lines(Arc::clone(&writer))).finish();
         tracing::subscriber::with_default(subscriber, || {
             let request = Request::get("/orchestrator.InfoService/QueryVersion");
-            let request = request
-                .header("mspid", "OrgA")
-                .header("channel", "north")
-                .header("reqid", "r1");
+            let request = request.header("mspid", "OrgA").header("channel", "north").header("reqid", "r1");
             let mut line = AccessLine::begin(&request.body(()).unwrap());
             let mut trailers = HeaderMap::new();
             trailers.extend(code.map(|code| (Status::GRPC_STATUS, code.parse().unwrap())));

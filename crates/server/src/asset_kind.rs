@@ -9,7 +9,5 @@ pub(crate) fn number(kind: AssetKind) -> i32 {
 
 /// The kind with this number; nothing for the number that says nothing, and for those that nobody knows.
 pub(crate) fn requested(number: i32) -> Option<AssetKind> {
-    i16::try_from(number)
-        .ok()
-        .and_then(|number| AssetKind::try_from(number).ok())
+    i16::try_from(number).ok().and_then(|number| AssetKind::try_from(number).ok())
 }

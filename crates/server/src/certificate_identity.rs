@@ -20,9 +20,7 @@ impl CertificateIdentity {
     /// What the chain proves that a client has presented, its own certificate first.
     pub(crate) fn of(chain: &[CertificateDer<'_>], authorities: &ClientAuthorities, now: UnixTime) -> Self {
         let named = chain.first().map(subject_organizations).unwrap_or_default();
-        let proved = named
-            .into_iter()
-            .filter(|organization| authorities.vouch(organization, chain, now));
+        let proved = named.into_iter().filter(|organization| authorities.vouch(organization, chain, now));
         Self(Arc::new(proved.collect()))
     }
 
@@ -38,8 +36,5 @@ fn subject_organizations(certificate: &CertificateDer<'_>) -> HashSet<Organizati
         return HashSet::new();
     };
     let organizations = parsed.subject().iter_organization();
-    organizations
-        .filter_map(|attribute| attribute.as_str().ok())
-        .map(OrganizationId::new)
-        .collect()
+    organizations.filter_map(|attribute| attribute.as_str().ok()).map(OrganizationId::new).collect()
 }

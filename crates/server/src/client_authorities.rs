@@ -46,19 +46,11 @@ impl ClientAuthorities {
             };
             let certificates = certificates(&path)?;
             if certificates.is_empty() {
-                tracing::warn!(
-                    organization = name,
-                    "there is no client authority, so it cannot call"
-                );
+                tracing::warn!(organization = name, "there is no client authority, so it cannot call");
                 continue;
             }
-            let trusted = RootCertStore {
-                roots: certificates.clone(),
-            };
-            let authorities = Authorities {
-                certificates,
-                verifier: tls::verifier(trusted)?,
-            };
+            let trusted = RootCertStore { roots: certificates.clone() };
+            let authorities = Authorities { certificates, verifier: tls::verifier(trusted)? };
             organizations.insert(OrganizationId::new(name), authorities);
         }
         let loaded = Self(organizations);
@@ -74,9 +66,7 @@ impl ClientAuthorities {
 
     /// All authorities, of whatever organization.
     pub(crate) fn all(&self) -> impl Iterator<Item = TrustAnchor<'static>> {
-        self.0
-            .values()
-            .flat_map(|authorities| authorities.certificates.iter().cloned())
+        self.0.values().flat_map(|authorities| authorities.certificates.iter().cloned())
     }
 
     /// Whether an authority of this organization has issued the first certificate of the chain, directly or through the others
@@ -173,22 +163,16 @@ mod tests {
         // All these authorities have the same name: only the key tells them apart.
         let (ours, theirs, shared) = (authority(), authority(), authority());
         let directory = tempfile::tempdir().unwrap();
-        for (organization, certificates) in [
-            ("OrgA", ours + &shared),
-            ("OrgB", theirs),
-            ("OrgC", shared.clone() + &shared),
-            ("OrgD", shared),
-        ] {
+        for (organization, certificates) in
+            [("OrgA", ours + &shared), ("OrgB", theirs), ("OrgC", shared.clone() + &shared), ("OrgD", shared)]
+        {
             let folder = directory.path().join(organization);
             fs::create_dir(&folder).unwrap();
             fs::write(folder.join("ca.crt"), certificates).unwrap();
         }
         let authorities = ClientAuthorities::load(directory.path()).unwrap();
         let sharing = authorities.sharing();
-        let sharing: Vec<_> = sharing
-            .iter()
-            .map(|(one, other)| (one.as_str(), other.as_str()))
-            .collect();
+        let sharing: Vec<_> = sharing.iter().map(|(one, other)| (one.as_str(), other.as_str())).collect();
         assert_eq!(sharing, [("OrgA", "OrgC"), ("OrgA", "OrgD"), ("OrgC", "OrgD")]);
         assert_eq!(authorities.all().count(), 5, "each once for an organization");
     }

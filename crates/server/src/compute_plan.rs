@@ -15,16 +15,7 @@ use crate::timestamp;
 
 /// The message of a compute plan. At most one of its last two dates shows, and cancelation wins (compute/PLAN-11).
 pub(crate) fn message(plan: &ComputePlan) -> proto::ComputePlan {
-    let ComputePlan {
-        key,
-        name,
-        tag,
-        owner,
-        metadata,
-        creation_date,
-        cancelation_date,
-        failure_date,
-    } = plan;
+    let ComputePlan { key, name, tag, owner, metadata, creation_date, cancelation_date, failure_date } = plan;
     let failure_date = failure_date.filter(|_| cancelation_date.is_none());
     proto::ComputePlan {
         key: key.to_string(),
@@ -39,18 +30,8 @@ pub(crate) fn message(plan: &ComputePlan) -> proto::ComputePlan {
 }
 
 fn requested(message: proto::NewComputePlan) -> NewComputePlan {
-    let proto::NewComputePlan {
-        key,
-        tag,
-        metadata,
-        name,
-    } = message;
-    NewComputePlan {
-        key,
-        name,
-        tag,
-        metadata,
-    }
+    let proto::NewComputePlan { key, tag, metadata, name } = message;
+    NewComputePlan { key, name, tag, metadata }
 }
 
 fn requested_action(number: i32) -> Option<ComputePlanAction> {
@@ -63,9 +44,7 @@ fn requested_action(number: i32) -> Option<ComputePlanAction> {
 
 fn filter(message: Option<proto::PlanQueryFilter>) -> ComputePlanFilter {
     let proto::PlanQueryFilter { owner } = message.unwrap_or_default();
-    ComputePlanFilter {
-        owner: criterion(owner).map(OrganizationId::new),
-    }
+    ComputePlanFilter { owner: criterion(owner).map(OrganizationId::new) }
 }
 
 #[async_trait]
@@ -86,9 +65,7 @@ impl ComputePlanService for Handler {
         request: Request<proto::GetComputePlanParam>,
     ) -> Result<Response<proto::ComputePlan>, Status> {
         handle(request, |caller, proto::GetComputePlanParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetComputePlan::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetComputePlan::new(&key)?).await?.as_ref()))
         })
         .await
     }
@@ -99,25 +76,12 @@ impl ComputePlanService for Handler {
     ) -> Result<Response<proto::QueryPlansResponse>, Status> {
         handle(
             request,
-            |caller,
-             proto::QueryPlansParam {
-                 page_token,
-                 page_size,
-                 filter: narrowed,
-             }| async move {
-                let selection = PageSelection {
-                    token: page_token,
-                    size: page_size,
-                };
-                let listing = self
-                    .service
-                    .compute_plans(&caller.channel, filter(narrowed), &selection)
-                    .await?;
+            |caller, proto::QueryPlansParam { page_token, page_size, filter: narrowed }| async move {
+                let selection = PageSelection { token: page_token, size: page_size };
+                let listing =
+                    self.service.compute_plans(&caller.channel, filter(narrowed), &selection).await?;
                 let (plans, next_page_token) = self.page(listing, message);
-                Ok(proto::QueryPlansResponse {
-                    plans,
-                    next_page_token,
-                })
+                Ok(proto::QueryPlansResponse { plans, next_page_token })
             },
         )
         .await
@@ -127,14 +91,10 @@ impl ComputePlanService for Handler {
         &self,
         request: Request<proto::UpdateComputePlanParam>,
     ) -> Result<Response<proto::UpdateComputePlanResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::UpdateComputePlanParam { key, name }| async move {
-                self.execute(&caller, RenameComputePlan::new(&key, name, self.policy)?)
-                    .await?;
-                Ok(proto::UpdateComputePlanResponse {})
-            },
-        )
+        handle(request, |caller, proto::UpdateComputePlanParam { key, name }| async move {
+            self.execute(&caller, RenameComputePlan::new(&key, name, self.policy)?).await?;
+            Ok(proto::UpdateComputePlanResponse {})
+        })
         .await
     }
 
@@ -142,17 +102,10 @@ impl ComputePlanService for Handler {
         &self,
         request: Request<proto::ApplyPlanActionParam>,
     ) -> Result<Response<proto::ApplyPlanActionResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::ApplyPlanActionParam { key, action }| async move {
-                self.execute(
-                    &caller,
-                    ApplyComputePlanAction::new(&key, requested_action(action))?,
-                )
-                .await?;
-                Ok(proto::ApplyPlanActionResponse {})
-            },
-        )
+        handle(request, |caller, proto::ApplyPlanActionParam { key, action }| async move {
+            self.execute(&caller, ApplyComputePlanAction::new(&key, requested_action(action))?).await?;
+            Ok(proto::ApplyPlanActionResponse {})
+        })
         .await
     }
 

@@ -58,25 +58,18 @@ fn input_message(input: &TaskInput) -> proto::ComputeTaskInput {
     let TaskInput { identifier, source } = input;
     let source = match source {
         InputSource::Asset(key) => Ref::AssetKey(key.to_string()),
-        InputSource::ParentOutput {
-            parent_task_key,
-            output_identifier,
-        } => Ref::ParentTaskOutput(proto::ParentTaskOutputRef {
-            parent_task_key: parent_task_key.to_string(),
-            output_identifier: output_identifier.clone(),
-        }),
+        InputSource::ParentOutput { parent_task_key, output_identifier } => {
+            Ref::ParentTaskOutput(proto::ParentTaskOutputRef {
+                parent_task_key: parent_task_key.to_string(),
+                output_identifier: output_identifier.clone(),
+            })
+        }
     };
-    proto::ComputeTaskInput {
-        identifier: identifier.clone(),
-        r#ref: Some(source),
-    }
+    proto::ComputeTaskInput { identifier: identifier.clone(), r#ref: Some(source) }
 }
 
 fn output_message(output: &TaskOutput) -> proto::ComputeTaskOutput {
-    let TaskOutput {
-        permissions,
-        transient,
-    } = output;
+    let TaskOutput { permissions, transient } = output;
     proto::ComputeTaskOutput {
         permissions: Some(permission::message_of_both(permissions)),
         transient: *transient,
@@ -90,22 +83,12 @@ fn input_asset_message(asset: &InputAsset) -> proto::ComputeTaskInputAsset {
         InputContent::DataManager(manager) => Asset::DataManager(data_manager::message(manager)),
         InputContent::DataSample(sample) => Asset::DataSample(data_sample::message(sample)),
     };
-    proto::ComputeTaskInputAsset {
-        identifier: identifier.clone(),
-        asset: Some(content),
-    }
+    proto::ComputeTaskInputAsset { identifier: identifier.clone(), asset: Some(content) }
 }
 
 fn requested(message: proto::NewComputeTask) -> NewComputeTask {
-    let proto::NewComputeTask {
-        key,
-        function_key,
-        compute_plan_key,
-        worker,
-        metadata,
-        inputs,
-        outputs,
-    } = message;
+    let proto::NewComputeTask { key, function_key, compute_plan_key, worker, metadata, inputs, outputs } =
+        message;
     NewComputeTask {
         key,
         function_key,
@@ -122,34 +105,21 @@ fn requested(message: proto::NewComputeTask) -> NewComputeTask {
 
 fn requested_input(message: proto::ComputeTaskInput) -> NewTaskInput {
     let proto::ComputeTaskInput { identifier, r#ref } = message;
-    NewTaskInput {
-        identifier,
-        source: r#ref.map(requested_source),
-    }
+    NewTaskInput { identifier, source: r#ref.map(requested_source) }
 }
 
 fn requested_source(message: Ref) -> NewInputSource {
     match message {
         Ref::AssetKey(key) => NewInputSource::AssetKey(key),
-        Ref::ParentTaskOutput(proto::ParentTaskOutputRef {
-            parent_task_key,
-            output_identifier,
-        }) => NewInputSource::ParentOutput {
-            parent_task_key,
-            output_identifier,
-        },
+        Ref::ParentTaskOutput(proto::ParentTaskOutputRef { parent_task_key, output_identifier }) => {
+            NewInputSource::ParentOutput { parent_task_key, output_identifier }
+        }
     }
 }
 
 fn requested_output(message: proto::NewComputeTaskOutput) -> NewTaskOutput {
-    let proto::NewComputeTaskOutput {
-        permissions,
-        transient,
-    } = message;
-    NewTaskOutput {
-        permissions: permissions.map(permission::requested),
-        transient,
-    }
+    let proto::NewComputeTaskOutput { permissions, transient } = message;
+    NewTaskOutput { permissions: permissions.map(permission::requested), transient }
 }
 
 /// The actions that members can take; those of a build are reported on the function (compute/TASK-51).
@@ -166,24 +136,14 @@ fn requested_action(number: i32) -> Option<ComputeTaskAction> {
 
 /// The tasks that a query asks for; nothing if its status is a number that no task has (compute/TASK-41).
 fn filter(message: Option<proto::TaskQueryFilter>) -> Result<Option<ComputeTaskFilter>, Refusal> {
-    let proto::TaskQueryFilter {
-        worker,
-        status,
-        compute_plan_key,
-        function_key,
-    } = message.unwrap_or_default();
-    let known_status = i16::try_from(status)
-        .ok()
-        .and_then(ComputeTaskStatus::from_number);
+    let proto::TaskQueryFilter { worker, status, compute_plan_key, function_key } =
+        message.unwrap_or_default();
+    let known_status = i16::try_from(status).ok().and_then(ComputeTaskStatus::from_number);
     let filter = ComputeTaskFilter {
         worker: criterion(worker).map(OrganizationId::new),
         status: known_status,
-        compute_plan_key: criterion(compute_plan_key)
-            .map(|key| ComputePlanKey::look_up(&key))
-            .transpose()?,
-        function_key: criterion(function_key)
-            .map(|key| FunctionKey::look_up(&key))
-            .transpose()?,
+        compute_plan_key: criterion(compute_plan_key).map(|key| ComputePlanKey::look_up(&key)).transpose()?,
+        function_key: criterion(function_key).map(|key| FunctionKey::look_up(&key)).transpose()?,
     };
     Ok((status == 0 || known_status.is_some()).then_some(filter))
 }
@@ -194,18 +154,12 @@ impl ComputeTaskService for Handler {
         &self,
         request: Request<proto::RegisterTasksParam>,
     ) -> Result<Response<proto::RegisterTasksResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::RegisterTasksParam { tasks }| async move {
-                let command =
-                    RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), self.policy)?;
-                let expected_rows = command.task_count();
-                let tasks = self.execute_large(&caller, command, expected_rows).await?;
-                Ok(proto::RegisterTasksResponse {
-                    tasks: tasks.iter().map(|task| message(task)).collect(),
-                })
-            },
-        )
+        handle(request, |caller, proto::RegisterTasksParam { tasks }| async move {
+            let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), self.policy)?;
+            let expected_rows = command.task_count();
+            let tasks = self.execute_large(&caller, command, expected_rows).await?;
+            Ok(proto::RegisterTasksResponse { tasks: tasks.iter().map(|task| message(task)).collect() })
+        })
         .await
     }
 
@@ -214,9 +168,7 @@ impl ComputeTaskService for Handler {
         request: Request<proto::GetTaskParam>,
     ) -> Result<Response<proto::ComputeTask>, Status> {
         handle(request, |caller, proto::GetTaskParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetComputeTask::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetComputeTask::new(&key)?).await?.as_ref()))
         })
         .await
     }
@@ -227,28 +179,14 @@ impl ComputeTaskService for Handler {
     ) -> Result<Response<proto::QueryTasksResponse>, Status> {
         handle(
             request,
-            |caller,
-             proto::QueryTasksParam {
-                 page_token,
-                 page_size,
-                 filter: narrowed,
-             }| async move {
-                let selection = PageSelection {
-                    token: page_token,
-                    size: page_size,
-                };
+            |caller, proto::QueryTasksParam { page_token, page_size, filter: narrowed }| async move {
+                let selection = PageSelection { token: page_token, size: page_size };
                 let Some(filter) = filter(narrowed)? else {
                     return Ok(proto::QueryTasksResponse::default());
                 };
-                let listing = self
-                    .service
-                    .compute_tasks(&caller.channel, filter, &selection)
-                    .await?;
+                let listing = self.service.compute_tasks(&caller.channel, filter, &selection).await?;
                 let (tasks, next_page_token) = self.page(listing, message);
-                Ok(proto::QueryTasksResponse {
-                    tasks,
-                    next_page_token,
-                })
+                Ok(proto::QueryTasksResponse { tasks, next_page_token })
             },
         )
         .await
@@ -258,19 +196,11 @@ impl ComputeTaskService for Handler {
         &self,
         request: Request<proto::ApplyTaskActionParam>,
     ) -> Result<Response<proto::ApplyTaskActionResponse>, Status> {
-        handle(
-            request,
-            |caller,
-             proto::ApplyTaskActionParam {
-                 compute_task_key,
-                 action,
-                 log,
-             }| async move {
-                let command = ApplyComputeTaskAction::new(&compute_task_key, requested_action(action), log)?;
-                self.execute(&caller, command).await?;
-                Ok(proto::ApplyTaskActionResponse {})
-            },
-        )
+        handle(request, |caller, proto::ApplyTaskActionParam { compute_task_key, action, log }| async move {
+            let command = ApplyComputeTaskAction::new(&compute_task_key, requested_action(action), log)?;
+            self.execute(&caller, command).await?;
+            Ok(proto::ApplyTaskActionResponse {})
+        })
         .await
     }
 
@@ -278,17 +208,10 @@ impl ComputeTaskService for Handler {
         &self,
         request: Request<proto::GetTaskInputAssetsParam>,
     ) -> Result<Response<proto::GetTaskInputAssetsResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::GetTaskInputAssetsParam { compute_task_key }| async move {
-                let assets = self
-                    .inquire(&caller, GetTaskInputAssets::new(&compute_task_key)?)
-                    .await?;
-                Ok(proto::GetTaskInputAssetsResponse {
-                    assets: assets.iter().map(input_asset_message).collect(),
-                })
-            },
-        )
+        handle(request, |caller, proto::GetTaskInputAssetsParam { compute_task_key }| async move {
+            let assets = self.inquire(&caller, GetTaskInputAssets::new(&compute_task_key)?).await?;
+            Ok(proto::GetTaskInputAssetsResponse { assets: assets.iter().map(input_asset_message).collect() })
+        })
         .await
     }
 
@@ -296,18 +219,10 @@ impl ComputeTaskService for Handler {
         &self,
         request: Request<proto::DisableOutputParam>,
     ) -> Result<Response<proto::DisableOutputResponse>, Status> {
-        handle(
-            request,
-            |caller,
-             proto::DisableOutputParam {
-                 compute_task_key,
-                 identifier,
-             }| async move {
-                self.execute(&caller, DisableOutput::new(&compute_task_key, identifier)?)
-                    .await?;
-                Ok(proto::DisableOutputResponse {})
-            },
-        )
+        handle(request, |caller, proto::DisableOutputParam { compute_task_key, identifier }| async move {
+            self.execute(&caller, DisableOutput::new(&compute_task_key, identifier)?).await?;
+            Ok(proto::DisableOutputResponse {})
+        })
         .await
     }
 }

@@ -76,9 +76,7 @@ impl DataManagerService for Handler {
         request: Request<proto::GetDataManagerParam>,
     ) -> Result<Response<proto::DataManager>, Status> {
         handle(request, |caller, proto::GetDataManagerParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetDataManager::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetDataManager::new(&key)?).await?.as_ref()))
         })
         .await
     }
@@ -87,25 +85,12 @@ impl DataManagerService for Handler {
         &self,
         request: Request<proto::QueryDataManagersParam>,
     ) -> Result<Response<proto::QueryDataManagersResponse>, Status> {
-        handle(
-            request,
-            |caller,
-             proto::QueryDataManagersParam {
-                 page_token,
-                 page_size,
-             }| async move {
-                let selection = PageSelection {
-                    token: page_token,
-                    size: page_size,
-                };
-                let listing = self.service.data_managers(&caller.channel, &selection).await?;
-                let (data_managers, next_page_token) = self.page(listing, message);
-                Ok(proto::QueryDataManagersResponse {
-                    data_managers,
-                    next_page_token,
-                })
-            },
-        )
+        handle(request, |caller, proto::QueryDataManagersParam { page_token, page_size }| async move {
+            let selection = PageSelection { token: page_token, size: page_size };
+            let listing = self.service.data_managers(&caller.channel, &selection).await?;
+            let (data_managers, next_page_token) = self.page(listing, message);
+            Ok(proto::QueryDataManagersResponse { data_managers, next_page_token })
+        })
         .await
     }
 
@@ -113,14 +98,10 @@ impl DataManagerService for Handler {
         &self,
         request: Request<proto::UpdateDataManagerParam>,
     ) -> Result<Response<proto::UpdateDataManagerResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::UpdateDataManagerParam { key, name }| async move {
-                self.execute(&caller, RenameDataManager::new(&key, name, self.policy)?)
-                    .await?;
-                Ok(proto::UpdateDataManagerResponse {})
-            },
-        )
+        handle(request, |caller, proto::UpdateDataManagerParam { key, name }| async move {
+            self.execute(&caller, RenameDataManager::new(&key, name, self.policy)?).await?;
+            Ok(proto::UpdateDataManagerResponse {})
+        })
         .await
     }
 }

@@ -13,13 +13,7 @@ use crate::timestamp;
 
 /// The message of a data sample. Its field `test_only` is never filled (core/DEF-40).
 pub(crate) fn message(sample: &DataSample) -> proto::DataSample {
-    let DataSample {
-        key,
-        data_manager_keys,
-        owner,
-        checksum,
-        creation_date,
-    } = sample;
+    let DataSample { key, data_manager_keys, owner, checksum, creation_date } = sample;
     proto::DataSample {
         key: key.to_string(),
         data_manager_keys: data_manager_keys.iter().map(DataManagerKey::to_string).collect(),
@@ -37,19 +31,13 @@ fn requested(message: proto::NewDataSample) -> NewDataSample {
         test_only: _, // accepted and dropped (core/DEF-40)
         checksum,
     } = message;
-    NewDataSample {
-        key,
-        data_manager_keys,
-        checksum,
-    }
+    NewDataSample { key, data_manager_keys, checksum }
 }
 
 fn filter(message: Option<proto::DataSampleQueryFilter>) -> Result<DataSampleFilter, Refusal> {
     let proto::DataSampleQueryFilter { keys } = message.unwrap_or_default();
     let keys = keys.iter().map(|key| DataSampleKey::look_up(key));
-    Ok(DataSampleFilter {
-        keys: keys.collect::<Result<_, _>>()?,
-    })
+    Ok(DataSampleFilter { keys: keys.collect::<Result<_, _>>()? })
 }
 
 #[async_trait]
@@ -58,17 +46,13 @@ impl DataSampleService for Handler {
         &self,
         request: Request<proto::RegisterDataSamplesParam>,
     ) -> Result<Response<proto::RegisterDataSamplesResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::RegisterDataSamplesParam { samples }| async move {
-                let expected_rows = samples.len();
-                let command =
-                    RegisterDataSamples::new(samples.into_iter().map(requested).collect(), self.policy);
-                let samples = self.execute_large(&caller, command, expected_rows).await?;
-                let data_samples = samples.iter().map(|sample| message(sample)).collect();
-                Ok(proto::RegisterDataSamplesResponse { data_samples })
-            },
-        )
+        handle(request, |caller, proto::RegisterDataSamplesParam { samples }| async move {
+            let expected_rows = samples.len();
+            let command = RegisterDataSamples::new(samples.into_iter().map(requested).collect(), self.policy);
+            let samples = self.execute_large(&caller, command, expected_rows).await?;
+            let data_samples = samples.iter().map(|sample| message(sample)).collect();
+            Ok(proto::RegisterDataSamplesResponse { data_samples })
+        })
         .await
     }
 
@@ -76,18 +60,11 @@ impl DataSampleService for Handler {
         &self,
         request: Request<proto::UpdateDataSamplesParam>,
     ) -> Result<Response<proto::UpdateDataSamplesResponse>, Status> {
-        handle(
-            request,
-            |caller,
-             proto::UpdateDataSamplesParam {
-                 keys,
-                 data_manager_keys,
-             }| async move {
-                let command = LinkDataSamples::new(&keys, &data_manager_keys, self.policy)?;
-                self.execute_large(&caller, command, keys.len()).await?;
-                Ok(proto::UpdateDataSamplesResponse {})
-            },
-        )
+        handle(request, |caller, proto::UpdateDataSamplesParam { keys, data_manager_keys }| async move {
+            let command = LinkDataSamples::new(&keys, &data_manager_keys, self.policy)?;
+            self.execute_large(&caller, command, keys.len()).await?;
+            Ok(proto::UpdateDataSamplesResponse {})
+        })
         .await
     }
 
@@ -97,25 +74,12 @@ impl DataSampleService for Handler {
     ) -> Result<Response<proto::QueryDataSamplesResponse>, Status> {
         handle(
             request,
-            |caller,
-             proto::QueryDataSamplesParam {
-                 page_token,
-                 page_size,
-                 filter: narrowed,
-             }| async move {
-                let selection = PageSelection {
-                    token: page_token,
-                    size: page_size,
-                };
-                let listing = self
-                    .service
-                    .data_samples(&caller.channel, filter(narrowed)?, &selection)
-                    .await?;
+            |caller, proto::QueryDataSamplesParam { page_token, page_size, filter: narrowed }| async move {
+                let selection = PageSelection { token: page_token, size: page_size };
+                let listing =
+                    self.service.data_samples(&caller.channel, filter(narrowed)?, &selection).await?;
                 let (data_samples, next_page_token) = self.page(listing, message);
-                Ok(proto::QueryDataSamplesResponse {
-                    data_samples,
-                    next_page_token,
-                })
+                Ok(proto::QueryDataSamplesResponse { data_samples, next_page_token })
             },
         )
         .await
@@ -126,9 +90,7 @@ impl DataSampleService for Handler {
         request: Request<proto::GetDataSampleParam>,
     ) -> Result<Response<proto::DataSample>, Status> {
         handle(request, |caller, proto::GetDataSampleParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetDataSample::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetDataSample::new(&key)?).await?.as_ref()))
         })
         .await
     }

@@ -32,14 +32,7 @@ use crate::{
 
 /// Encodes an event as it is stored and sent (core/EVT-1). The same event always gives the same bytes.
 pub fn encode_event(event: &Event) -> Bytes {
-    let Event {
-        id,
-        channel,
-        timestamp: happened,
-        event_kind,
-        asset,
-        metadata,
-    } = event;
+    let Event { id, channel, timestamp: happened, event_kind, asset, metadata } = event;
     let message = proto::Event {
         id: id.to_string(),
         asset_key: asset.key(),
@@ -95,19 +88,13 @@ impl tower::Service<http::Request<Body>> for EventService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self {
-            handler,
-            message_bytes_max,
-        } = self.clone();
+        let Self { handler, message_bytes_max } = self.clone();
         Box::pin(async move {
             Ok(match request.uri().path() {
                 "/orchestrator.EventService/QueryEvents" => {
                     let query = service_fn(|request| query_events(Arc::clone(&handler), request));
                     let codec = ProstCodec::default();
-                    Grpc::new(codec)
-                        .max_decoding_message_size(message_bytes_max)
-                        .unary(query, request)
-                        .await
+                    Grpc::new(codec).max_decoding_message_size(message_bytes_max).unary(query, request).await
                 }
                 "/orchestrator.EventService/SubscribeToEvents" => {
                     let subscribe = service_fn(|request| subscribe_to_events(Arc::clone(&handler), request));
@@ -138,28 +125,14 @@ async fn query_events(
 ) -> Result<Response<EncodedEvents>, Status> {
     handle(
         request,
-        |caller,
-         proto::QueryEventsParam {
-             page_token,
-             page_size,
-             filter: narrowed,
-             sort,
-         }| async move {
-            let selection = PageSelection {
-                token: page_token,
-                size: page_size,
-            };
-            let listing = handler
-                .service
-                .events(&caller.channel, filter(narrowed), order(sort), &selection)
-                .await?;
+        |caller, proto::QueryEventsParam { page_token, page_size, filter: narrowed, sort }| async move {
+            let selection = PageSelection { token: page_token, size: page_size };
+            let listing =
+                handler.service.events(&caller.channel, filter(narrowed), order(sort), &selection).await?;
             let bytes = |event: &Bytes| item_bytes(event.len());
             let (events, next_page_token) =
                 listing.into_response(handler.response_bytes_max, |event| event.encoded, bytes);
-            Ok(EncodedEvents {
-                events,
-                next_page_token,
-            })
+            Ok(EncodedEvents { events, next_page_token })
         },
     )
     .await
@@ -167,14 +140,8 @@ async fn query_events(
 
 /// Everything that is not said is no criterion; every number is one, even if no event has it (core/EVT-14 … EVT-19).
 fn filter(message: Option<proto::EventQueryFilter>) -> EventFilter {
-    let proto::EventQueryFilter {
-        asset_key,
-        asset_kind,
-        event_kind,
-        metadata,
-        start,
-        end,
-    } = message.unwrap_or_default();
+    let proto::EventQueryFilter { asset_key, asset_kind, event_kind, metadata, start, end } =
+        message.unwrap_or_default();
     EventFilter {
         asset_key: criterion(asset_key),
         asset_kind: Some(asset_kind).filter(|kind| *kind != 0),
@@ -197,32 +164,21 @@ async fn subscribe_to_events(
     handler: Arc<Handler>,
     request: Request<proto::SubscribeToEventsParam>,
 ) -> Result<Response<impl Stream<Item = Result<Bytes, Status>>>, Status> {
-    handle(
-        request,
-        |caller, proto::SubscribeToEventsParam { start_event_id }| async move {
-            let Caller {
-                organization,
-                channel,
-            } = caller;
-            let start = criterion(start_event_id)
-                .map(|id| EventId::look_up(&id))
-                .transpose()?;
-            let subscription = handler.service.subscribe(&channel, start).await?;
-            let start = start.map(|id| id.to_string()).unwrap_or_default();
-            tracing::info!(mspid = %organization, %channel, startEventId = start, "subscribed to events");
-            Ok(follow(subscription))
-        },
-    )
+    handle(request, |caller, proto::SubscribeToEventsParam { start_event_id }| async move {
+        let Caller { organization, channel } = caller;
+        let start = criterion(start_event_id).map(|id| EventId::look_up(&id)).transpose()?;
+        let subscription = handler.service.subscribe(&channel, start).await?;
+        let start = start.map(|id| id.to_string()).unwrap_or_default();
+        tracing::info!(mspid = %organization, %channel, startEventId = start, "subscribed to events");
+        Ok(follow(subscription))
+    })
     .await
 }
 
 /// The events of a subscription, fetched only as fast as the client reads them; it never ends by itself (core/SUB-11, SUB-13).
 fn follow(subscription: Subscription) -> impl Stream<Item = Result<Bytes, Status>> {
     let batches = stream::try_unfold(subscription, |mut subscription| async move {
-        let events = subscription
-            .next()
-            .await
-            .map_err(|failure| status::of_failure(&failure))?;
+        let events = subscription.next().await.map_err(|failure| status::of_failure(&failure))?;
         let encoded = events.into_iter().map(|event| Ok(event.encoded.clone()));
         Ok::<_, Status>(Some((stream::iter(encoded), subscription)))
     });
@@ -265,23 +221,14 @@ mod tests {
     #[test]
     fn a_page_of_encoded_events_is_a_page_of_events() {
         let events = [
-            proto::Event {
-                id: "a".into(),
-                ..Default::default()
-            },
-            proto::Event {
-                channel: "b".into(),
-                ..Default::default()
-            },
+            proto::Event { id: "a".into(), ..Default::default() },
+            proto::Event { channel: "b".into(), ..Default::default() },
         ];
         let encoded = EncodedEvents {
             events: events.iter().map(|event| event.encode_to_vec().into()).collect(),
             next_page_token: "next".into(),
         };
-        let page = proto::QueryEventsResponse {
-            events: events.to_vec(),
-            next_page_token: "next".into(),
-        };
+        let page = proto::QueryEventsResponse { events: events.to_vec(), next_page_token: "next".into() };
         assert_eq!(encoded.encode_to_vec(), page.encode_to_vec());
     }
 }

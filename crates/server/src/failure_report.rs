@@ -12,14 +12,7 @@ use crate::{addressable, timestamp};
 
 /// The message of a failure report.
 pub(crate) fn message(report: &FailureReport) -> proto::FailureReport {
-    let FailureReport {
-        asset_key,
-        asset_type,
-        error_type,
-        logs_address,
-        owner,
-        creation_date,
-    } = report;
+    let FailureReport { asset_key, asset_type, error_type, logs_address, owner, creation_date } = report;
     proto::FailureReport {
         asset_key: asset_key.to_string(),
         error_type: i32::from(error_type.number()),
@@ -31,17 +24,10 @@ pub(crate) fn message(report: &FailureReport) -> proto::FailureReport {
 }
 
 fn requested(message: proto::NewFailureReport) -> NewFailureReport {
-    let proto::NewFailureReport {
-        asset_key,
-        error_type,
-        logs_address,
-        asset_type,
-    } = message;
+    let proto::NewFailureReport { asset_key, error_type, logs_address, asset_type } = message;
     NewFailureReport {
         asset_key,
-        asset_type: i16::try_from(asset_type)
-            .ok()
-            .and_then(FailedAssetKind::from_number),
+        asset_type: i16::try_from(asset_type).ok().and_then(FailedAssetKind::from_number),
         asset_type_defined: proto::FailedAssetKind::try_from(asset_type).is_ok(),
         error_type: i16::try_from(error_type).ok().and_then(ErrorType::from_number),
         logs_address: logs_address.map(addressable::requested),
@@ -65,16 +51,9 @@ impl FailureReportService for Handler {
         &self,
         request: Request<proto::GetFailureReportParam>,
     ) -> Result<Response<proto::FailureReport>, Status> {
-        handle(
-            request,
-            |caller, proto::GetFailureReportParam { asset_key }| async move {
-                Ok(message(
-                    self.inquire(&caller, GetFailureReport::new(&asset_key)?)
-                        .await?
-                        .as_ref(),
-                ))
-            },
-        )
+        handle(request, |caller, proto::GetFailureReportParam { asset_key }| async move {
+            Ok(message(self.inquire(&caller, GetFailureReport::new(&asset_key)?).await?.as_ref()))
+        })
         .await
     }
 }

@@ -39,10 +39,7 @@ pub(crate) fn message(function: &Function) -> proto::Function {
         owner: owner.to_string(),
         creation_date: Some(timestamp::message(*creation_date)),
         metadata: metadata.clone(),
-        inputs: inputs
-            .iter()
-            .map(|(identifier, input)| (identifier.clone(), input_message(input)))
-            .collect(),
+        inputs: inputs.iter().map(|(identifier, input)| (identifier.clone(), input_message(input))).collect(),
         outputs: outputs
             .iter()
             .map(|(identifier, output)| (identifier.clone(), output_message(output)))
@@ -53,47 +50,25 @@ pub(crate) fn message(function: &Function) -> proto::Function {
 }
 
 fn input_message(input: &FunctionInput) -> proto::FunctionInput {
-    let FunctionInput {
-        kind,
-        multiple,
-        optional,
-    } = *input;
-    proto::FunctionInput {
-        kind: asset_kind::number(kind),
-        multiple,
-        optional,
-    }
+    let FunctionInput { kind, multiple, optional } = *input;
+    proto::FunctionInput { kind: asset_kind::number(kind), multiple, optional }
 }
 
 fn output_message(output: &FunctionOutput) -> proto::FunctionOutput {
     let FunctionOutput { kind, multiple } = *output;
-    proto::FunctionOutput {
-        kind: asset_kind::number(kind),
-        multiple,
-    }
+    proto::FunctionOutput { kind: asset_kind::number(kind), multiple }
 }
 
 fn requested(message: proto::NewFunction) -> NewFunction {
-    let proto::NewFunction {
-        key,
-        name,
-        description,
-        archive,
-        new_permissions,
-        metadata,
-        inputs,
-        outputs,
-    } = message;
+    let proto::NewFunction { key, name, description, archive, new_permissions, metadata, inputs, outputs } =
+        message;
     NewFunction {
         key,
         name,
         description: description.map(addressable::requested),
         archive: archive.map(addressable::requested),
         new_permissions: new_permissions.map(permission::requested),
-        inputs: inputs
-            .into_iter()
-            .map(|(identifier, input)| (identifier, requested_input(input)))
-            .collect(),
+        inputs: inputs.into_iter().map(|(identifier, input)| (identifier, requested_input(input))).collect(),
         outputs: outputs
             .into_iter()
             .map(|(identifier, output)| (identifier, requested_output(output)))
@@ -103,24 +78,13 @@ fn requested(message: proto::NewFunction) -> NewFunction {
 }
 
 fn requested_input(message: proto::FunctionInput) -> NewFunctionInput {
-    let proto::FunctionInput {
-        kind,
-        multiple,
-        optional,
-    } = message;
-    NewFunctionInput {
-        kind: asset_kind::requested(kind),
-        multiple,
-        optional,
-    }
+    let proto::FunctionInput { kind, multiple, optional } = message;
+    NewFunctionInput { kind: asset_kind::requested(kind), multiple, optional }
 }
 
 fn requested_output(message: proto::FunctionOutput) -> NewFunctionOutput {
     let proto::FunctionOutput { kind, multiple } = message;
-    NewFunctionOutput {
-        kind: asset_kind::requested(kind),
-        multiple,
-    }
+    NewFunctionOutput { kind: asset_kind::requested(kind), multiple }
 }
 
 fn requested_action(number: i32) -> Option<FunctionAction> {
@@ -136,9 +100,8 @@ fn requested_action(number: i32) -> Option<FunctionAction> {
 
 fn filter(message: Option<proto::FunctionQueryFilter>) -> Result<FunctionFilter, Refusal> {
     let proto::FunctionQueryFilter { compute_plan_key } = message.unwrap_or_default();
-    let compute_plan_key = criterion(compute_plan_key)
-        .map(|key| ComputePlanKey::look_up(&key))
-        .transpose()?;
+    let compute_plan_key =
+        criterion(compute_plan_key).map(|key| ComputePlanKey::look_up(&key)).transpose()?;
     Ok(FunctionFilter { compute_plan_key })
 }
 
@@ -160,9 +123,7 @@ impl FunctionService for Handler {
         request: Request<proto::GetFunctionParam>,
     ) -> Result<Response<proto::Function>, Status> {
         handle(request, |caller, proto::GetFunctionParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetFunction::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetFunction::new(&key)?).await?.as_ref()))
         })
         .await
     }
@@ -173,25 +134,11 @@ impl FunctionService for Handler {
     ) -> Result<Response<proto::QueryFunctionsResponse>, Status> {
         handle(
             request,
-            |caller,
-             proto::QueryFunctionsParam {
-                 page_token,
-                 page_size,
-                 filter: narrowed,
-             }| async move {
-                let selection = PageSelection {
-                    token: page_token,
-                    size: page_size,
-                };
-                let listing = self
-                    .service
-                    .functions(&caller.channel, filter(narrowed)?, &selection)
-                    .await?;
+            |caller, proto::QueryFunctionsParam { page_token, page_size, filter: narrowed }| async move {
+                let selection = PageSelection { token: page_token, size: page_size };
+                let listing = self.service.functions(&caller.channel, filter(narrowed)?, &selection).await?;
                 let (functions, next_page_token) = self.page(listing, message);
-                Ok(proto::QueryFunctionsResponse {
-                    functions,
-                    next_page_token,
-                })
+                Ok(proto::QueryFunctionsResponse { functions, next_page_token })
             },
         )
         .await
@@ -201,15 +148,11 @@ impl FunctionService for Handler {
         &self,
         request: Request<proto::UpdateFunctionParam>,
     ) -> Result<Response<proto::UpdateFunctionResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::UpdateFunctionParam { key, name, image }| async move {
-                let image = image.map(addressable::requested);
-                self.execute(&caller, UpdateFunction::new(&key, name, image, self.policy)?)
-                    .await?;
-                Ok(proto::UpdateFunctionResponse {})
-            },
-        )
+        handle(request, |caller, proto::UpdateFunctionParam { key, name, image }| async move {
+            let image = image.map(addressable::requested);
+            self.execute(&caller, UpdateFunction::new(&key, name, image, self.policy)?).await?;
+            Ok(proto::UpdateFunctionResponse {})
+        })
         .await
     }
 
@@ -217,14 +160,11 @@ impl FunctionService for Handler {
         &self,
         request: Request<proto::ApplyFunctionActionParam>,
     ) -> Result<Response<proto::ApplyFunctionActionResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::ApplyFunctionActionParam { function_key, action }| async move {
-                let command = ApplyFunctionAction::new(&function_key, requested_action(action))?;
-                self.execute(&caller, command).await?;
-                Ok(proto::ApplyFunctionActionResponse {})
-            },
-        )
+        handle(request, |caller, proto::ApplyFunctionActionParam { function_key, action }| async move {
+            let command = ApplyFunctionAction::new(&function_key, requested_action(action))?;
+            self.execute(&caller, command).await?;
+            Ok(proto::ApplyFunctionActionResponse {})
+        })
         .await
     }
 }

@@ -31,9 +31,7 @@ impl Handler {
         caller: &Caller,
         command: C,
     ) -> Result<C::Answer, Failure> {
-        self.service
-            .execute(&caller.channel, &caller.organization, command)
-            .await
+        self.service.execute(&caller.channel, &caller.organization, command).await
     }
 
     /// Carries out a command of the caller that writes about so many rows.
@@ -43,9 +41,7 @@ impl Handler {
         command: C,
         expected_rows: usize,
     ) -> Result<C::Answer, Failure> {
-        self.service
-            .execute_large(&caller.channel, &caller.organization, command, expected_rows)
-            .await
+        self.service.execute_large(&caller.channel, &caller.organization, command, expected_rows).await
     }
 
     /// Answers an inquiry of the caller.
@@ -86,10 +82,7 @@ where
         tracing::error!("a request came to its handler without a caller");
         return Err(status::internal());
     };
-    carry_out(caller, message)
-        .await
-        .map(Response::new)
-        .map_err(|failure| status::of_failure(&failure))
+    carry_out(caller, message).await.map(Response::new).map_err(|failure| status::of_failure(&failure))
 }
 
 /// A filter that is only one if the text is not empty.

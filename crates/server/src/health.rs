@@ -15,17 +15,11 @@ use crate::stopping::Stopping;
 pub(crate) struct HealthService(pub(crate) Stopping);
 
 fn message(status: ServingStatus) -> HealthCheckResponse {
-    HealthCheckResponse {
-        status: status.into(),
-    }
+    HealthCheckResponse { status: status.into() }
 }
 
 fn status_of(stopping: &Stopping) -> ServingStatus {
-    if stopping.is_now() {
-        ServingStatus::NotServing
-    } else {
-        ServingStatus::Serving
-    }
+    if stopping.is_now() { ServingStatus::NotServing } else { ServingStatus::Serving }
 }
 
 /// The status now, and the one after it; then nothing, without ending.
@@ -62,9 +56,7 @@ impl Health for HealthService {
         let HealthCheckRequest { service } = request.into_inner();
         let statuses = match service.as_str() {
             "" => changes(self.0.clone()).boxed(),
-            _ => stream::iter([ServingStatus::ServiceUnknown])
-                .chain(stream::pending())
-                .boxed(),
+            _ => stream::iter([ServingStatus::ServiceUnknown]).chain(stream::pending()).boxed(),
         };
         Ok(Response::new(statuses.map(|status| Ok(message(status))).boxed()))
     }

@@ -45,9 +45,7 @@ impl Identity {
         if method.starts_with(EXEMPT_SERVICE) {
             return Ok(None);
         }
-        self.caller(headers, certificate)
-            .map(Some)
-            .map_err(|failure| status::of_failure(&failure))
+        self.caller(headers, certificate).map(Some).map_err(|failure| status::of_failure(&failure))
     }
 
     fn caller(
@@ -65,17 +63,12 @@ impl Identity {
             channel: ChannelName::new(&String::from_utf8_lossy(channel)),
         };
         // Names are taken byte for byte (core/ID-3), so what is not text is nobody's name.
-        let literal = [organization, channel]
-            .iter()
-            .all(|name| std::str::from_utf8(name).is_ok());
+        let literal = [organization, channel].iter().all(|name| std::str::from_utf8(name).is_ok());
         if literal && self.membership.admits(&caller.organization, &caller.channel) {
             return Ok(caller);
         }
         // One text whether or not the organization and the channel exist (core/CHN-2).
-        let Caller {
-            organization,
-            channel,
-        } = caller;
+        let Caller { organization, channel } = caller;
         let (organization, channel) = (organization.as_str(), channel.as_str());
         Err(Refusal::permission_denied(format!(
             "organization {organization:?} has no access to channel {channel:?}"
@@ -107,9 +100,7 @@ fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a [u8], Refusal> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(HeaderValue::as_bytes(value)),
-        _ => Err(Refusal::bad_request(format!(
-            "missing or invalid header '{name}'"
-        ))),
+        _ => Err(Refusal::bad_request(format!("missing or invalid header '{name}'"))),
     }
 }
 
@@ -129,12 +120,7 @@ mod tests {
             http::HeaderName::from_static("mspid"),
             HeaderValue::from_static("OrgA"),
         )]);
-        let status = identity
-            .identify("/test.Service/Method", &headers, None)
-            .unwrap_err();
-        assert_eq!(
-            (status.code(), status.message()),
-            (tonic::Code::Internal, "OE0007: internal error")
-        );
+        let status = identity.identify("/test.Service/Method", &headers, None).unwrap_err();
+        assert_eq!((status.code(), status.message()), (tonic::Code::Internal, "OE0007: internal error"));
     }
 }

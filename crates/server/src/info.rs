@@ -12,9 +12,7 @@ impl InfoService for Handler {
         request: Request<proto::QueryVersionParam>,
     ) -> Result<Response<proto::QueryVersionResponse>, Status> {
         handle(request, |_caller, proto::QueryVersionParam {}| async move {
-            Ok(proto::QueryVersionResponse {
-                orchestrator: self.version.clone(),
-            })
+            Ok(proto::QueryVersionResponse { orchestrator: self.version.clone() })
         })
         .await
     }

@@ -14,18 +14,11 @@ impl Membership {
     /// Takes the ids of the organizations by channel name. An empty map means that nobody may call (core/CHN-7).
     pub fn new(channels: BTreeMap<String, BTreeSet<String>>) -> Self {
         let members = |ids: BTreeSet<String>| ids.into_iter().map(OrganizationId::new).collect();
-        Self(
-            channels
-                .into_iter()
-                .map(|(name, ids)| (ChannelName::new(&name), members(ids)))
-                .collect(),
-        )
+        Self(channels.into_iter().map(|(name, ids)| (ChannelName::new(&name), members(ids))).collect())
     }
 
     /// Whether the organization may call in the channel; no for every channel that does not exist.
     pub fn admits(&self, organization: &OrganizationId, channel: &ChannelName) -> bool {
-        self.0
-            .get(channel)
-            .is_some_and(|members| members.contains(organization))
+        self.0.get(channel).is_some_and(|members| members.contains(organization))
     }
 }

@@ -12,14 +12,7 @@ use crate::{addressable, permission, timestamp};
 
 /// The message of a model; without an address once it is disabled.
 pub(crate) fn message(model: &Model) -> proto::Model {
-    let Model {
-        key,
-        compute_task_key,
-        address,
-        permissions,
-        owner,
-        creation_date,
-    } = model;
+    let Model { key, compute_task_key, address, permissions, owner, creation_date } = model;
     proto::Model {
         key: key.to_string(),
         compute_task_key: compute_task_key.to_string(),
@@ -31,12 +24,7 @@ pub(crate) fn message(model: &Model) -> proto::Model {
 }
 
 fn requested(message: proto::NewModel) -> NewModel {
-    let proto::NewModel {
-        key,
-        compute_task_key,
-        address,
-        compute_task_output_identifier,
-    } = message;
+    let proto::NewModel { key, compute_task_key, address, compute_task_output_identifier } = message;
     NewModel {
         key,
         compute_task_key,
@@ -74,14 +62,9 @@ impl ModelService for Handler {
         &self,
         request: Request<proto::RegisterModelsParam>,
     ) -> Result<Response<proto::RegisterModelsResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::RegisterModelsParam { models }| async move {
-                Ok(proto::RegisterModelsResponse {
-                    models: self.register(&caller, models).await?,
-                })
-            },
-        )
+        handle(request, |caller, proto::RegisterModelsParam { models }| async move {
+            Ok(proto::RegisterModelsResponse { models: self.register(&caller, models).await? })
+        })
         .await
     }
 
@@ -90,9 +73,7 @@ impl ModelService for Handler {
         request: Request<proto::GetModelParam>,
     ) -> Result<Response<proto::Model>, Status> {
         handle(request, |caller, proto::GetModelParam { key }| async move {
-            Ok(message(
-                self.inquire(&caller, GetModel::new(&key)?).await?.as_ref(),
-            ))
+            Ok(message(self.inquire(&caller, GetModel::new(&key)?).await?.as_ref()))
         })
         .await
     }
@@ -101,17 +82,12 @@ impl ModelService for Handler {
         &self,
         request: Request<proto::GetComputeTaskModelsParam>,
     ) -> Result<Response<proto::GetComputeTaskModelsResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::GetComputeTaskModelsParam { compute_task_key }| async move {
-                let models = self
-                    .inquire(&caller, GetTaskOutputModels::new(&compute_task_key)?)
-                    .await?;
-                Ok(proto::GetComputeTaskModelsResponse {
-                    models: models.iter().map(|model| message(model)).collect(),
-                })
-            },
-        )
+        handle(request, |caller, proto::GetComputeTaskModelsParam { compute_task_key }| async move {
+            let models = self.inquire(&caller, GetTaskOutputModels::new(&compute_task_key)?).await?;
+            Ok(proto::GetComputeTaskModelsResponse {
+                models: models.iter().map(|model| message(model)).collect(),
+            })
+        })
         .await
     }
 }

@@ -10,11 +10,7 @@ use crate::timestamp;
 
 /// The message of an organization.
 pub(crate) fn message(organization: &Organization) -> proto::Organization {
-    let Organization {
-        id,
-        address,
-        creation_date,
-    } = organization;
+    let Organization { id, address, creation_date } = organization;
     proto::Organization {
         id: id.to_string(),
         creation_date: Some(timestamp::message(*creation_date)),
@@ -28,13 +24,10 @@ impl OrganizationService for Handler {
         &self,
         request: Request<proto::RegisterOrganizationParam>,
     ) -> Result<Response<proto::Organization>, Status> {
-        handle(
-            request,
-            |caller, proto::RegisterOrganizationParam { address }| async move {
-                let command = RegisterOrganization::new(address, &caller.organization, self.policy)?;
-                Ok(message(self.execute(&caller, command).await?.as_ref()))
-            },
-        )
+        handle(request, |caller, proto::RegisterOrganizationParam { address }| async move {
+            let command = RegisterOrganization::new(address, &caller.organization, self.policy)?;
+            Ok(message(self.execute(&caller, command).await?.as_ref()))
+        })
         .await
     }
 

@@ -13,12 +13,7 @@ use crate::timestamp;
 
 /// The message of a performance.
 pub(crate) fn message(performance: &Performance) -> proto::Performance {
-    let Performance {
-        compute_task_key,
-        identifier,
-        value,
-        creation_date,
-    } = performance;
+    let Performance { compute_task_key, identifier, value, creation_date } = performance;
     proto::Performance {
         compute_task_key: compute_task_key.to_string(),
         performance_value: *value,
@@ -28,14 +23,10 @@ pub(crate) fn message(performance: &Performance) -> proto::Performance {
 }
 
 fn filter(message: Option<proto::PerformanceQueryFilter>) -> Result<PerformanceFilter, Refusal> {
-    let proto::PerformanceQueryFilter {
-        compute_task_key,
-        compute_task_output_identifier,
-    } = message.unwrap_or_default();
+    let proto::PerformanceQueryFilter { compute_task_key, compute_task_output_identifier } =
+        message.unwrap_or_default();
     Ok(PerformanceFilter {
-        compute_task_key: criterion(compute_task_key)
-            .map(|key| ComputeTaskKey::look_up(&key))
-            .transpose()?,
+        compute_task_key: criterion(compute_task_key).map(|key| ComputeTaskKey::look_up(&key)).transpose()?,
         identifier: criterion(compute_task_output_identifier),
     })
 }
@@ -65,24 +56,11 @@ impl PerformanceService for Handler {
         request: Request<proto::QueryPerformancesParam>,
     ) -> Result<Response<proto::QueryPerformancesResponse>, Status> {
         handle(request, |caller, query| async move {
-            let proto::QueryPerformancesParam {
-                page_token,
-                page_size,
-                filter: narrowed,
-            } = query;
-            let selection = PageSelection {
-                token: page_token,
-                size: page_size,
-            };
-            let listing = self
-                .service
-                .performances(&caller.channel, filter(narrowed)?, &selection)
-                .await?;
+            let proto::QueryPerformancesParam { page_token, page_size, filter: narrowed } = query;
+            let selection = PageSelection { token: page_token, size: page_size };
+            let listing = self.service.performances(&caller.channel, filter(narrowed)?, &selection).await?;
             let (performances, next_page_token) = self.page(listing, message);
-            Ok(proto::QueryPerformancesResponse {
-                performances,
-                next_page_token,
-            })
+            Ok(proto::QueryPerformancesResponse { performances, next_page_token })
         })
         .await
     }

@@ -47,24 +47,13 @@ impl Pipeline {
         correct_status(&mut response, self.message_bytes_max);
         access.note(response.headers());
         let stopping = Some(self.stopping);
-        response.map(|body| {
-            Body::new(ResponseBody {
-                body,
-                access,
-                span,
-                stopping,
-                stopped: None,
-            })
-        })
+        response.map(|body| Body::new(ResponseBody { body, access, span, stopping, stopped: None }))
     }
 
     /// Lets a request through to its service, if it may pass.
     async fn pass(&self, mut request: Request<Body>) -> Response<Body> {
         let certificate = request.extensions().get::<Peer>().and_then(Peer::certificate);
-        match self
-            .identity
-            .identify(request.uri().path(), request.headers(), certificate)
-        {
+        match self.identity.identify(request.uri().path(), request.headers(), certificate) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
@@ -77,10 +66,7 @@ impl Pipeline {
 
     /// Lets a service answer; its fault is the fault of this call alone (core/DEF-14).
     async fn contain(&self, request: Request<Body>) -> Response<Body> {
-        match AssertUnwindSafe(self.routes.clone().oneshot(request))
-            .catch_unwind()
-            .await
-        {
+        match AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Err(_panic) => fault().into_http(),
         }
@@ -110,10 +96,7 @@ fn fault() -> Status {
 /// The framework says OUT_OF_RANGE of a request that is too large; the contract, and clients, another status and other words (core/ID-14,
 /// ERR-7). No service answers OUT_OF_RANGE by itself.
 fn correct_status(response: &mut Response<Body>, message_bytes_max: usize) {
-    let code = response
-        .headers()
-        .get(Status::GRPC_STATUS)
-        .map(|status| Code::from_bytes(status.as_bytes()));
+    let code = response.headers().get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
     if code == Some(Code::OutOfRange) {
         let text = format!("grpc: received message larger than max ({message_bytes_max} bytes)");
         *response = Status::resource_exhausted(text).into_http();
@@ -137,11 +120,7 @@ impl ResponseBody {
     fn end(&mut self, status: &Status) -> PolledFrame {
         self.body = Body::empty();
         let mut trailers = HeaderMap::new();
-        Poll::Ready(Some(
-            status
-                .add_header(&mut trailers)
-                .map(|()| Frame::trailers(trailers)),
-        ))
+        Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
     }
 
     /// Whether the server has stopped; asks to be told otherwise.
@@ -149,9 +128,7 @@ impl ResponseBody {
         if let Some(stopping) = self.stopping.take() {
             self.stopped = Some(stopping.wait().boxed());
         }
-        self.stopped
-            .as_mut()
-            .is_some_and(|stopped| stopped.poll_unpin(context).is_ready())
+        self.stopped.as_mut().is_some_and(|stopped| stopped.poll_unpin(context).is_ready())
     }
 }
 
@@ -219,10 +196,7 @@ mod tests {
 
         fn call(&mut self, request: Request<Body>) -> Self::Future {
             Box::pin(async move {
-                assert!(
-                    request.uri().path() != "/test.Faulty/Panics",
-                    "a call panics on purpose"
-                );
+                assert!(request.uri().path() != "/test.Faulty/Panics", "a call panics on purpose");
                 let panics = request.uri().path() == "/test.Faulty/PanicsLater";
                 let mut polled = false;
                 let then = stream::poll_fn(move |_context| {
@@ -249,32 +223,17 @@ mod tests {
             verify_organizations: false,
         };
         let routes = Routes::new(Faulty);
-        (
-            Pipeline {
-                identity: Arc::new(identity),
-                routes,
-                message_bytes_max: 1,
-                stopping,
-            },
-            stop,
-        )
+        (Pipeline { identity: Arc::new(identity), routes, message_bytes_max: 1, stopping }, stop)
     }
 
     async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {
         let request = Request::get(format!("http://server/test.Faulty/{method}"));
-        let request = request
-            .header("mspid", "OrgA")
-            .header("channel", "north")
-            .body(Body::empty())
-            .unwrap();
+        let request = request.header("mspid", "OrgA").header("channel", "north").body(Body::empty()).unwrap();
         pipeline.clone().oneshot(request).await.unwrap()
     }
 
     async fn frame(body: &mut Body) -> Frame<Bytes> {
-        std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context))
-            .await
-            .unwrap()
-            .unwrap()
+        std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await.unwrap().unwrap()
     }
 
     fn status(headers: &HeaderMap) -> (Code, String) {
@@ -287,17 +246,8 @@ mod tests {
         // core/DEF-14
         let (pipeline, _stop) = pipeline();
         let response = call(&pipeline, "Panics").await;
-        assert_eq!(
-            status(response.headers()),
-            (Code::Internal, "OE0007: internal error".to_owned())
-        );
-        assert!(
-            call(&pipeline, "Waits")
-                .await
-                .headers()
-                .get(Status::GRPC_STATUS)
-                .is_none()
-        );
+        assert_eq!(status(response.headers()), (Code::Internal, "OE0007: internal error".to_owned()));
+        assert!(call(&pipeline, "Waits").await.headers().get(Status::GRPC_STATUS).is_none());
     }
 
     #[tokio::test]

@@ -9,16 +9,8 @@ use crate::handler::{Handler, handle};
 
 /// The message of a profiling step.
 pub(crate) fn message(measured: &ProfilingStep) -> proto::ProfilingStep {
-    let ProfilingStep {
-        asset_key,
-        step,
-        duration,
-    } = measured;
-    proto::ProfilingStep {
-        duration: *duration,
-        asset_key: asset_key.to_string(),
-        step: step.clone(),
-    }
+    let ProfilingStep { asset_key, step, duration } = measured;
+    proto::ProfilingStep { duration: *duration, asset_key: asset_key.to_string(), step: step.clone() }
 }
 
 #[async_trait]
@@ -27,21 +19,9 @@ impl ProfilingService for Handler {
         &self,
         request: Request<proto::ProfilingStep>,
     ) -> Result<Response<()>, Status> {
-        handle(
-            request,
-            |caller,
-             proto::ProfilingStep {
-                 duration,
-                 asset_key,
-                 step,
-             }| async move {
-                self.execute(
-                    &caller,
-                    RegisterProfilingStep::new(&asset_key, step, duration, self.policy)?,
-                )
-                .await
-            },
-        )
+        handle(request, |caller, proto::ProfilingStep { duration, asset_key, step }| async move {
+            self.execute(&caller, RegisterProfilingStep::new(&asset_key, step, duration, self.policy)?).await
+        })
         .await
     }
 }

@@ -50,9 +50,9 @@ pub(crate) fn routes(
     }
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure().include_reflection_service(false);
-        DESCRIPTORS.into_iter().fold(builder, |builder, set| {
-            builder.register_encoded_file_descriptor_set(set)
-        })
+        DESCRIPTORS
+            .into_iter()
+            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
     };
     Ok(Routes::default()
         .add_service(application!(OrganizationServiceServer))
@@ -67,10 +67,7 @@ pub(crate) fn routes(
         .add_service(application!(FailureReportServiceServer))
         .add_service(application!(ProfilingServiceServer))
         .add_service(application!(InfoServiceServer))
-        .add_service(EventService {
-            handler: Arc::clone(handler),
-            message_bytes_max,
-        })
+        .add_service(EventService { handler: Arc::clone(handler), message_bytes_max })
         .add_service(HealthServer::new(HealthService(stopping)))
         .add_service(reflection().build_v1().map_err(Error::descriptors)?)
         .add_service(reflection().build_v1alpha().map_err(Error::descriptors)?)
@@ -114,10 +111,7 @@ mod tests {
         ] {
             assert!(methods.contains(path), "{path}");
         }
-        let of_application = methods
-            .iter()
-            .filter(|path| path.starts_with("/orchestrator."))
-            .count();
+        let of_application = methods.iter().filter(|path| path.starts_with("/orchestrator.")).count();
         assert_eq!(of_application, 40);
     }
 }

@@ -74,21 +74,9 @@ impl Server {
     }
 
     fn pipeline(self, stopping: Stopping) -> Result<Pipeline, Error> {
-        let ServerOptions {
-            policy,
-            membership,
-            tls,
-            version,
-            message_bytes_max,
-            response_bytes_max,
-            ..
-        } = self.options;
-        let handler = Arc::new(Handler {
-            service: self.service,
-            policy,
-            response_bytes_max,
-            version,
-        });
+        let ServerOptions { policy, membership, tls, version, message_bytes_max, response_bytes_max, .. } =
+            self.options;
+        let handler = Arc::new(Handler { service: self.service, policy, response_bytes_max, version });
         Ok(Pipeline {
             identity: Arc::new(Identity {
                 methods: routes::methods()?,

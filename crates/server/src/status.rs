@@ -70,21 +70,9 @@ mod tests {
             (Code::InvalidAsset, "OE0101", tonic::Code::InvalidArgument),
             (Code::PermissionDenied, "OE0102", tonic::Code::PermissionDenied),
             (Code::MissingTaskOutput, "OE0106", tonic::Code::InvalidArgument),
-            (
-                Code::IncompatibleOutputKind,
-                "OE0107",
-                tonic::Code::InvalidArgument,
-            ),
-            (
-                Code::CannotDisableOutput,
-                "OE0108",
-                tonic::Code::FailedPrecondition,
-            ),
-            (
-                Code::TerminatedComputePlan,
-                "OE0109",
-                tonic::Code::FailedPrecondition,
-            ),
+            (Code::IncompatibleOutputKind, "OE0107", tonic::Code::InvalidArgument),
+            (Code::CannotDisableOutput, "OE0108", tonic::Code::FailedPrecondition),
+            (Code::TerminatedComputePlan, "OE0109", tonic::Code::FailedPrecondition),
         ];
         for (code, number, expected) in table {
             let status = of_failure(&Failure::Refused(Refusal::new(code, "because")));
@@ -100,20 +88,13 @@ mod tests {
         assert_eq!(unavailable.code(), tonic::Code::Unavailable);
         assert!(!unavailable.message().starts_with("OE"), "{unavailable:?}");
         let internal = of_failure(&Failure::Internal);
-        assert_eq!(
-            (internal.code(), internal.message()),
-            (tonic::Code::Internal, "OE0007: internal error")
-        );
+        assert_eq!((internal.code(), internal.message()), (tonic::Code::Internal, "OE0007: internal error"));
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let status = of_refusal(&Refusal::invalid("ü".repeat(MESSAGE_BYTES_MAX)));
-        assert!(
-            status.message().len() <= MESSAGE_BYTES_MAX + '…'.len_utf8(),
-            "{}",
-            status.message().len()
-        );
+        assert!(status.message().len() <= MESSAGE_BYTES_MAX + '…'.len_utf8(), "{}", status.message().len());
         assert!(status.message().ends_with("ü…"));
     }
 }

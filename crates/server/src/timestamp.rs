@@ -21,11 +21,7 @@ pub(crate) fn bound(message: prost_types::Timestamp) -> Timestamp {
     let prost_types::Timestamp { seconds, nanos } = message;
     let micros =
         i128::from(seconds) * i128::from(MICROS_PER_SECOND) + i128::from(nanos.div_euclid(NANOS_PER_MICRO));
-    let latest_or_earliest = if micros < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
+    let latest_or_earliest = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
     i64::try_from(micros).map_or(latest_or_earliest, Timestamp::from_micros)
 }
 
@@ -46,11 +42,7 @@ mod tests {
             ((i64::MIN, 0), Timestamp::MIN),
         ];
         for ((seconds, nanos), expected) in table {
-            assert_eq!(
-                bound(prost_types::Timestamp { seconds, nanos }),
-                expected,
-                "{seconds} s {nanos} ns"
-            );
+            assert_eq!(bound(prost_types::Timestamp { seconds, nanos }), expected, "{seconds} s {nanos} ns");
         }
     }
 

@@ -76,17 +76,11 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
-        Self::Unreadable {
-            path: path.into(),
-            source,
-        }
+        Self::Unreadable { path: path.into(), source }
     }
 
     pub(crate) fn unusable(path: &Path, problem: &impl ToString) -> Self {
-        Self::Unusable {
-            path: path.into(),
-            problem: problem.to_string(),
-        }
+        Self::Unusable { path: path.into(), problem: problem.to_string() }
     }
 }
 
@@ -100,9 +94,7 @@ pub struct Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
-            .field("organizations", &self.organizations)
-            .finish_non_exhaustive()
+        f.debug_struct("Tls").field("organizations", &self.organizations).finish_non_exhaustive()
     }
 }
 
@@ -124,10 +116,7 @@ impl Tls {
                 let mut trusted = pem::authorities(&clients.server_authorities)?;
                 trusted.roots.extend(authorities.all());
                 let organizations = clients.verify_organization.then(|| Arc::new(authorities));
-                (
-                    builder.with_client_cert_verifier(verifier(trusted)?),
-                    organizations,
-                )
+                (builder.with_client_cert_verifier(verifier(trusted)?), organizations)
             }
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| {
@@ -138,10 +127,7 @@ impl Tls {
         // A resumed session is not verified again: a certificate that has expired meanwhile would still be good.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            organizations,
-        })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), organizations })
     }
 
     /// Whether callers must prove the organization that they name (core/ID-5, ID-6).

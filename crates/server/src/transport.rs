@@ -89,11 +89,7 @@ impl Opening {
             return Ok(Connection::begin(Box::pin(stream), Peer(None), self.patience));
         };
         let (stream, certificate) = timeout(self.patience, tls.accept(stream)).await??;
-        Ok(Connection::begin(
-            Box::pin(stream),
-            Peer(Some(certificate)),
-            self.patience,
-        ))
+        Ok(Connection::begin(Box::pin(stream), Peer(Some(certificate)), self.patience))
     }
 }
 
@@ -128,23 +124,13 @@ struct Beginning {
 impl Connection {
     fn begin(stream: Pin<Box<dyn ByteStream>>, peer: Peer, patience: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
-        Self {
-            stream,
-            peer,
-            beginning: Some(Beginning {
-                bytes_left: PREFACE_BYTES,
-                deadline,
-            }),
-        }
+        Self { stream, peer, beginning: Some(Beginning { bytes_left: PREFACE_BYTES, deadline }) }
     }
 }
 
 impl Beginning {
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.deadline
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -170,9 +156,7 @@ impl AsyncRead for Connection {
         if polled.is_pending() {
             return beginning.poll_overdue(context);
         }
-        beginning.bytes_left = beginning
-            .bytes_left
-            .saturating_sub(buffer.filled().len() - filled_before);
+        beginning.bytes_left = beginning.bytes_left.saturating_sub(buffer.filled().len() - filled_before);
         if beginning.bytes_left == 0 {
             self.beginning = None;
         }

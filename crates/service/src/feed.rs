@@ -99,11 +99,7 @@ impl Feed {
             tip: watch::Sender::new(0),
             bell: Arc::default(),
         });
-        tokio::spawn(follow(
-            Arc::downgrade(&feed),
-            Arc::clone(&feed.bell),
-            options.poll_interval,
-        ));
+        tokio::spawn(follow(Arc::downgrade(&feed), Arc::clone(&feed.bell), options.poll_interval));
         feed
     }
 
@@ -136,10 +132,7 @@ impl Feed {
             return self.begin().await;
         };
         loop {
-            let events = self
-                .store
-                .events_after(&self.channel, known, FOLLOW_EVENTS_MAX)
-                .await?;
+            let events = self.store.events_after(&self.channel, known, FOLLOW_EVENTS_MAX).await?;
             let Some(last) = events.last() else { return Ok(()) };
             known = last.position;
             self.publish(events);
@@ -158,10 +151,7 @@ impl Feed {
     }
 
     fn after(&self, position: u64) -> Found {
-        self.ring
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .after(position, self.replay_events_max)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).after(position, self.replay_events_max)
     }
 }
 
@@ -226,10 +216,7 @@ impl Subscription {
 
     async fn stored(&self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
         let feed = &self.feed;
-        let events = feed
-            .store
-            .events_after(&feed.channel, self.position, feed.replay_events_max)
-            .await;
+        let events = feed.store.events_after(&feed.channel, self.position, feed.replay_events_max).await;
         let events = events.map_err(|error| Failure::of_storage(&error))?;
         Ok(events.into_iter().map(Arc::new).collect())
     }

@@ -59,9 +59,7 @@ impl<T, P: Place> Listing<T, P> {
             converted.push(item);
             last = Some(place);
         }
-        let next = last
-            .filter(|_| more)
-            .map(|place| page_token::write(self.list, &self.channel, &place));
+        let next = last.filter(|_| more).map(|place| page_token::write(self.list, &self.channel, &place));
         (converted, next.unwrap_or_default())
     }
 }
@@ -72,15 +70,8 @@ fn request<P: Place>(
     selection: &PageSelection,
 ) -> Result<PageRequest<P>, Failure> {
     let start = page_token::read(list, channel, &selection.token)?;
-    let size = if selection.size == 0 {
-        PAGE_SIZE_DEFAULT
-    } else {
-        selection.size.min(PAGE_SIZE_MAX)
-    };
-    Ok(PageRequest {
-        start,
-        size: usize::try_from(size).unwrap_or(usize::MAX),
-    })
+    let size = if selection.size == 0 { PAGE_SIZE_DEFAULT } else { selection.size.min(PAGE_SIZE_MAX) };
+    Ok(PageRequest { start, size: usize::try_from(size).unwrap_or(usize::MAX) })
 }
 
 fn listing<T, P>(
@@ -89,11 +80,7 @@ fn listing<T, P>(
     page: persistence::Result<Page<T, P>>,
 ) -> Result<Listing<T, P>, Failure> {
     let page = page.map_err(|error| Failure::of_storage(&error))?;
-    Ok(Listing {
-        list,
-        channel: channel.clone(),
-        page,
-    })
+    Ok(Listing { list, channel: channel.clone(), page })
 }
 
 impl Service {
@@ -102,10 +89,7 @@ impl Service {
     /// # Errors
     /// [`Failure::Unavailable`] if storage is away; so for all lists.
     pub async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>, Failure> {
-        self.store()
-            .organizations(channel)
-            .await
-            .map_err(|error| Failure::of_storage(&error))
+        self.store().organizations(channel).await.map_err(|error| Failure::of_storage(&error))
     }
 
     /// Data managers (core/DM-10).
@@ -118,11 +102,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<DataManager, ByDateAndKey>, Failure> {
         let page = request("data_managers", channel, selection)?;
-        listing(
-            "data_managers",
-            channel,
-            self.store().data_managers(channel, page).await,
-        )
+        listing("data_managers", channel, self.store().data_managers(channel, page).await)
     }
 
     /// Data samples (core/DS-16).
@@ -136,11 +116,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<DataSample, ByDateAndKey>, Failure> {
         let page = request("data_samples", channel, selection)?;
-        listing(
-            "data_samples",
-            channel,
-            self.store().data_samples(channel, filter, page).await,
-        )
+        listing("data_samples", channel, self.store().data_samples(channel, filter, page).await)
     }
 
     /// Functions (compute/FUNC-11).
@@ -154,11 +130,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<Function, ByDateAndKey>, Failure> {
         let page = request("functions", channel, selection)?;
-        listing(
-            "functions",
-            channel,
-            self.store().functions(channel, filter, page).await,
-        )
+        listing("functions", channel, self.store().functions(channel, filter, page).await)
     }
 
     /// Compute plans (compute/PLAN-12).
@@ -172,11 +144,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<ComputePlan, ByDateAndKey>, Failure> {
         let page = request("compute_plans", channel, selection)?;
-        listing(
-            "compute_plans",
-            channel,
-            self.store().compute_plans(channel, filter, page).await,
-        )
+        listing("compute_plans", channel, self.store().compute_plans(channel, filter, page).await)
     }
 
     /// Compute tasks (compute/TASK-41).
@@ -190,11 +158,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<ComputeTask, ByDateAndKey>, Failure> {
         let page = request("compute_tasks", channel, selection)?;
-        listing(
-            "compute_tasks",
-            channel,
-            self.store().compute_tasks(channel, filter, page).await,
-        )
+        listing("compute_tasks", channel, self.store().compute_tasks(channel, filter, page).await)
     }
 
     /// Performances (compute/PERF-6).
@@ -208,11 +172,7 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<Performance, ByDateAndPerformance>, Failure> {
         let page = request("performances", channel, selection)?;
-        listing(
-            "performances",
-            channel,
-            self.store().performances(channel, filter, page).await,
-        )
+        listing("performances", channel, self.store().performances(channel, filter, page).await)
     }
 
     /// Events (core/EVT-13 … EVT-22).
@@ -227,10 +187,6 @@ impl Service {
         selection: &PageSelection,
     ) -> Result<Listing<StoredEvent, ByTimeAndPosition>, Failure> {
         let page = request("events", channel, selection)?;
-        listing(
-            "events",
-            channel,
-            self.store().events(channel, filter, sort, page).await,
-        )
+        listing("events", channel, self.store().events(channel, filter, sort, page).await)
     }
 }

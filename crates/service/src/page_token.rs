@@ -91,9 +91,7 @@ pub(crate) fn read<P: Place>(list: &str, channel: &ChannelName, token: &str) -> 
 fn bound_place<P: Place>(list: &str, channel: &ChannelName, hexadecimal: &str) -> Option<P> {
     let bytes = hex::decode(hexadecimal).ok()?;
     let (bound, place) = bytes.split_at_checked(BINDING_BYTES)?;
-    (bound == binding(list, channel, place))
-        .then(|| P::from_bytes(place))
-        .flatten()
+    (bound == binding(list, channel, place)).then(|| P::from_bytes(place)).flatten()
 }
 
 fn binding(list: &str, channel: &ChannelName, place: &[u8]) -> [u8; BINDING_BYTES] {
@@ -130,10 +128,7 @@ mod tests {
         let north = ChannelName::new("north");
         let token = write("plans", &north, &place);
         assert_eq!(read("plans", &north, &token), Ok(Start::After(place)));
-        assert!(
-            read::<ByDateAndKey>("tasks", &north, &token).is_err(),
-            "another list"
-        );
+        assert!(read::<ByDateAndKey>("tasks", &north, &token).is_err(), "another list");
         assert!(
             read::<ByDateAndKey>("plans", &ChannelName::new("south"), &token).is_err(),
             "another channel"
@@ -145,16 +140,10 @@ mod tests {
     fn every_kind_of_place_survives() {
         let north = ChannelName::new("north");
         let date = Timestamp::from_micros(1_700_000_000_000_000);
-        let performance = ByDateAndPerformance(
-            date,
-            ComputeTaskKey::from_uuid(Uuid::from_u128(9)),
-            "weíght".into(),
-        );
+        let performance =
+            ByDateAndPerformance(date, ComputeTaskKey::from_uuid(Uuid::from_u128(9)), "weíght".into());
         let token = write("performances", &north, &performance);
-        assert_eq!(
-            read("performances", &north, &token),
-            Ok(Start::After(performance))
-        );
+        assert_eq!(read("performances", &north, &token), Ok(Start::After(performance)));
         let event = ByTimeAndPosition(date, 81);
         let token = write("events", &north, &event);
         assert_eq!(read("events", &north, &token), Ok(Start::After(event)));
@@ -163,12 +152,9 @@ mod tests {
     #[test]
     fn decimal_offsets_of_the_predecessor_are_accepted() {
         // core/PAG-3
-        for (token, offset) in [
-            ("0", 0),
-            ("+7", 7),
-            ("007", 7),
-            ("9223372036854775807", i64::MAX.unsigned_abs()),
-        ] {
+        for (token, offset) in
+            [("0", 0), ("+7", 7), ("007", 7), ("9223372036854775807", i64::MAX.unsigned_abs())]
+        {
             assert_eq!(read_any(token), Ok(Start::Offset(offset)), "{token}");
         }
         assert_eq!(read_any(""), Ok(Start::First));

@@ -35,11 +35,7 @@ impl Service {
     /// A service on this store. Must be called within a tokio runtime.
     pub fn new(store: Arc<dyn Store>, options: Options) -> Self {
         let hints = store.hints();
-        let inner = Arc::new(Inner {
-            store,
-            options,
-            channels: Mutex::default(),
-        });
+        let inner = Arc::new(Inner { store, options, channels: Mutex::default() });
         tokio::spawn(pass_hints(Arc::downgrade(&inner), hints));
         Self(inner)
     }
@@ -71,17 +67,8 @@ impl Service {
         expected_rows: usize,
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let call = WaitingCall {
-            command,
-            caller: caller.clone(),
-            expected_rows,
-            outcome: None,
-            reply,
-        };
-        self.channel(channel)
-            .queue
-            .try_send(Box::new(call))
-            .map_err(|_full| Failure::Unavailable)?;
+        let call = WaitingCall { command, caller: caller.clone(), expected_rows, outcome: None, reply };
+        self.channel(channel).queue.try_send(Box::new(call)).map_err(|_full| Failure::Unavailable)?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?
     }
 
@@ -91,11 +78,7 @@ impl Service {
     /// The inquiry's refusal; [`Failure::Unavailable`] if storage is away.
     pub async fn inquire<I: Inquiry>(&self, channel: &ChannelName, inquiry: I) -> Result<I::Answer, Failure> {
         let inquiry = Arc::new(InquiryStages(inquiry));
-        let facts = self
-            .0
-            .store
-            .read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>)
-            .await;
+        let facts = self.0.store.read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>).await;
         let facts = facts.map_err(|error| Failure::of_storage(&error))?;
         Ok(inquiry.0.answer(&facts)?)
     }

@@ -53,10 +53,7 @@ impl<C: Command> Waiting for WaitingCall<C> {
     }
 
     fn decide(&mut self, now: Timestamp, facts: &Facts) -> Vec<Change> {
-        let call = Call {
-            caller: self.caller.clone(),
-            now,
-        };
+        let call = Call { caller: self.caller.clone(), now };
         let (changes, outcome) = match contain(|| self.command.decide(&call, facts)) {
             Ok(Ok(decision)) => (decision.changes, Ok(decision.answer)),
             Ok(Err(refusal)) => (Vec::new(), Err(Failure::Refused(refusal))),

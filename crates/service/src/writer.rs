@@ -51,12 +51,7 @@ impl Writer {
         options: Options,
     ) -> (mpsc::Sender<Call>, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(options.queue_length_max.max(1));
-        let writer = Self {
-            channel,
-            store,
-            feed,
-            options,
-        };
+        let writer = Self { channel, store, feed, options };
         (queue, tokio::spawn(writer.run(waiting)))
     }
 
@@ -93,10 +88,7 @@ impl Writer {
 
     fn publish(&self, events: Vec<StoredEvent>) {
         if let Some(last) = events.last() {
-            self.store.announce(Hint {
-                channel: self.channel.clone(),
-                position: last.position,
-            });
+            self.store.announce(Hint { channel: self.channel.clone(), position: last.position });
         }
         self.feed.publish(events);
     }
@@ -135,12 +127,7 @@ impl Writer {
     async fn attempt(&self, calls: &mut [Call], uncertain: &mut Decided) -> Result<Decided, Error> {
         let mut batch = self.store.begin(&self.channel).await?;
         if let Some(event) = uncertain.events.first() {
-            if self
-                .store
-                .event_position(&self.channel, event.id)
-                .await?
-                .is_some()
-            {
+            if self.store.event_position(&self.channel, event.id).await?.is_some() {
                 return Ok(std::mem::take(uncertain));
             }
             *uncertain = Decided::default();
@@ -151,10 +138,7 @@ impl Writer {
         if decided.changes.is_empty() {
             return Ok(decided);
         }
-        match batch
-            .apply(WriteSet::of(&decided.changes), decided.events.clone(), head)
-            .await
-        {
+        match batch.apply(WriteSet::of(&decided.changes), decided.events.clone(), head).await {
             Ok(()) => Ok(decided),
             Err(error) => {
                 if matches!(error, Error::OutcomeUnknown(_)) {

@@ -1,10 +1,6 @@
 //! The writer and the feed on a real store: one order for everybody, nothing twice, nothing missing, faults contained.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on should say where"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,10 +31,7 @@ async fn service() -> Service {
     let options = Options::new(Arc::new(|event| Bytes::from(event.asset.key())));
     let service = Service::new(Arc::new(Embedded::in_memory().unwrap()), options);
     let register = RegisterOrganization::new(String::new(), &alder(), Policy::default()).unwrap();
-    service
-        .execute(&channel(NORTH), &alder(), register)
-        .await
-        .unwrap();
+    service.execute(&channel(NORTH), &alder(), register).await.unwrap();
     service
 }
 
@@ -47,11 +40,8 @@ fn key(number: usize) -> String {
 }
 
 fn plan(number: usize) -> RegisterComputePlan {
-    let request = NewComputePlan {
-        key: key(number),
-        name: format!("plan {number}"),
-        ..NewComputePlan::default()
-    };
+    let request =
+        NewComputePlan { key: key(number), name: format!("plan {number}"), ..NewComputePlan::default() };
     RegisterComputePlan::new(request, Policy::default()).unwrap()
 }
 
@@ -95,20 +85,14 @@ async fn all_subscribers_see_one_sequence_without_gap() {
                     if number > PLANS {
                         return;
                     }
-                    service
-                        .execute(&channel(NORTH), &alder(), plan(number))
-                        .await
-                        .unwrap();
+                    service.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
                 }
             })
         })
         .collect();
     let first_half = read_at_least(&mut early, PLANS / 2).await;
     let mut late = service.subscribe(&channel(NORTH), None).await.unwrap();
-    let mut resumed = service
-        .subscribe(&channel(NORTH), Some(first_half[99].id))
-        .await
-        .unwrap();
+    let mut resumed = service.subscribe(&channel(NORTH), Some(first_half[99].id)).await.unwrap();
     for writer in writers {
         writer.await.unwrap();
     }
@@ -117,14 +101,8 @@ async fn all_subscribers_see_one_sequence_without_gap() {
     assert_eq!(read(&mut late, PLANS + 1).await, seen_early);
     assert_eq!(read(&mut resumed, PLANS + 1 - 100).await, seen_early[100..]);
     let positions: Vec<u64> = seen_early.iter().map(|event| event.position).collect();
-    assert_eq!(
-        positions,
-        (1..=u64::try_from(PLANS).unwrap() + 1).collect::<Vec<_>>()
-    );
-    assert!(
-        seen_early.is_sorted_by_key(|event| event.timestamp),
-        "time order is stream order"
-    );
+    assert_eq!(positions, (1..=u64::try_from(PLANS).unwrap() + 1).collect::<Vec<_>>());
+    assert!(seen_early.is_sorted_by_key(|event| event.timestamp), "time order is stream order");
 }
 
 async fn read_at_least(subscription: &mut Subscription, count: usize) -> Vec<Arc<StoredEvent>> {
@@ -145,10 +123,7 @@ async fn channels_do_not_see_each_other() {
     service.execute(&channel(NORTH), &alder(), plan(1)).await.unwrap();
     let taken = service.execute(&south, &alder(), plan(1)).await.unwrap_err();
     assert!(matches!(taken, Failure::Refused(refusal) if refusal.code == Code::Conflict));
-    let hidden = service
-        .inquire(&south, GetComputePlan::new(&key(1)).unwrap())
-        .await
-        .unwrap_err();
+    let hidden = service.inquire(&south, GetComputePlan::new(&key(1)).unwrap()).await.unwrap_err();
     assert!(matches!(hidden, Failure::Refused(refusal) if refusal.code == Code::NotFound));
     let mut events = service.subscribe(&south, None).await.unwrap();
     assert_eq!(read(&mut events, 1).await[0].asset_key, "Alder");
@@ -160,11 +135,7 @@ async fn an_event_of_another_channel_is_no_start() {
     let service = service().await;
     let mut events = service.subscribe(&channel(NORTH), None).await.unwrap();
     let id = read(&mut events, 1).await[0].id;
-    let refused = service
-        .subscribe(&channel("south"), Some(id))
-        .await
-        .err()
-        .expect("a refusal");
+    let refused = service.subscribe(&channel("south"), Some(id)).await.err().expect("a refusal");
     assert!(matches!(refused, Failure::Refused(refusal) if refusal.code == Code::NotFound));
 }
 
@@ -177,10 +148,7 @@ async fn a_read_after_an_answer_sees_it() {
         let name = format!("name {round}");
         let rename = RenameComputePlan::new(&key(1), name.clone(), Policy::default()).unwrap();
         service.execute(&channel(NORTH), &alder(), rename).await.unwrap();
-        let seen = service
-            .inquire(&channel(NORTH), GetComputePlan::new(&key(1)).unwrap())
-            .await
-            .unwrap();
+        let seen = service.inquire(&channel(NORTH), GetComputePlan::new(&key(1)).unwrap()).await.unwrap();
         assert_eq!(seen.name, name);
     }
 }
@@ -211,14 +179,7 @@ async fn a_fault_stays_in_its_call() {
     let north = channel(NORTH);
     let caller = alder();
     let calls = (1..=20).map(|number| {
-        service.execute(
-            &north,
-            &caller,
-            Fragile {
-                plan: plan(number),
-                breaks: number % 5 == 0,
-            },
-        )
+        service.execute(&north, &caller, Fragile { plan: plan(number), breaks: number % 5 == 0 })
     });
     let outcomes = futures::future::join_all(calls).await;
     for (index, outcome) in outcomes.iter().enumerate() {
@@ -244,10 +205,7 @@ async fn a_refused_call_leaves_nothing() {
     service.execute(&north, &alder(), plan(1)).await.unwrap();
     let mut events = service.subscribe(&north, None).await.unwrap();
     let events = read(&mut events, 2).await;
-    assert_eq!(
-        [events[0].asset_key.as_str(), events[1].asset_key.as_str()],
-        ["Alder", key(1).as_str()]
-    );
+    assert_eq!([events[0].asset_key.as_str(), events[1].asset_key.as_str()], ["Alder", key(1).as_str()]);
 }
 
 #[tokio::test]
@@ -256,17 +214,9 @@ async fn what_a_change_announces_is_what_the_log_keeps() {
     service.execute(&channel(NORTH), &alder(), plan(7)).await.unwrap();
     let mut events = service.subscribe(&channel(NORTH), None).await.unwrap();
     let event = &read(&mut events, 2).await[1];
-    let plan = service
-        .inquire(&channel(NORTH), GetComputePlan::new(&key(7)).unwrap())
-        .await
-        .unwrap();
-    let announced = Change::ComputePlanRegistered(Arc::clone(&plan))
-        .announcement()
-        .unwrap();
-    assert_eq!(
-        event.asset_kind,
-        EventAsset::ComputePlan(plan.clone()).kind().number()
-    );
+    let plan = service.inquire(&channel(NORTH), GetComputePlan::new(&key(7)).unwrap()).await.unwrap();
+    let announced = Change::ComputePlanRegistered(Arc::clone(&plan)).announcement().unwrap();
+    assert_eq!(event.asset_kind, EventAsset::ComputePlan(plan.clone()).kind().number());
     assert_eq!(event.event_kind, announced.event_kind.number());
     assert_eq!(event.timestamp, plan.creation_date);
     assert_eq!(event.encoded, Bytes::from(key(7)));

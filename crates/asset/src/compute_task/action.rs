@@ -61,11 +61,7 @@ impl ApplyComputeTaskAction {
                 "computetask action is not valid: log: must not contain NUL characters",
             ));
         }
-        let reason = if log.is_empty() {
-            REASON_USER_ACTION.to_owned()
-        } else {
-            log
-        };
+        let reason = if log.is_empty() { REASON_USER_ACTION.to_owned() } else { log };
         Ok(Self { key, action, reason })
     }
 }
@@ -82,16 +78,13 @@ impl Command for ApplyComputeTaskAction {
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let task = facts.compute_tasks.require(self.key)?;
-        let action = self
-            .action
-            .filter(|action| action.is_allowed(task, &call.caller))
-            .ok_or_else(|| {
-                Refusal::permission_denied(format!(
-                    "organization {:?} may not do this to task {}",
-                    call.caller.as_str(),
-                    self.key
-                ))
-            })?;
+        let action = self.action.filter(|action| action.is_allowed(task, &call.caller)).ok_or_else(|| {
+            Refusal::permission_denied(format!(
+                "organization {:?} may not do this to task {}",
+                call.caller.as_str(),
+                self.key
+            ))
+        })?;
         let changes = cascade::task_moved(task, action.transition(), &self.reason, call, facts)?;
         Ok(Decision { changes, answer: () })
     }

@@ -61,21 +61,13 @@ pub(crate) fn task_moved(
 
 fn moved(task: &ComputeTask, transition: ComputeTaskTransition, reason: &str) -> Result<Change, Refusal> {
     let status = task.status.apply(transition)?;
-    let task = Arc::new(ComputeTask {
-        status,
-        ..task.clone()
-    });
-    Ok(Change::ComputeTaskStatusChanged {
-        task,
-        reason: reason.to_owned(),
-    })
+    let task = Arc::new(ComputeTask { status, ..task.clone() });
+    Ok(Change::ComputeTaskStatusChanged { task, reason: reason.to_owned() })
 }
 
 fn waiting_children(key: ComputeTaskKey, facts: &Facts) -> impl Iterator<Item = &Arc<ComputeTask>> {
     let children = facts.children.get(&key).map(Vec::as_slice).unwrap_or_default();
-    let loaded = children
-        .iter()
-        .filter_map(|child| facts.compute_tasks.get(*child));
+    let loaded = children.iter().filter_map(|child| facts.compute_tasks.get(*child));
     loaded.filter(|child| child.status == ComputeTaskStatus::WaitingForParentTasks)
 }
 
@@ -93,10 +85,7 @@ fn children_of_done(key: ComputeTaskKey, facts: &Facts) -> Result<Vec<Change>, R
     }
     ready.sort_by_key(|(place, _)| *place);
     let reason = format!("Last parent task {key} done");
-    ready
-        .into_iter()
-        .map(|(_, child)| moved(child, ComputeTaskTransition::ParentsDone, &reason))
-        .collect()
+    ready.into_iter().map(|(_, child)| moved(child, ComputeTaskTransition::ParentsDone, &reason)).collect()
 }
 
 /// The facts that [`function_acted`] looks at.
@@ -119,11 +108,7 @@ pub(crate) fn needs_of_function_action(
 }
 
 fn unbuilt_tasks(key: FunctionKey, facts: &Facts) -> impl Iterator<Item = &Arc<ComputeTask>> {
-    let tasks = facts
-        .unbuilt_tasks
-        .get(&key)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let tasks = facts.unbuilt_tasks.get(&key).map(Vec::as_slice).unwrap_or_default();
     tasks.iter().filter_map(|task| facts.compute_tasks.get(*task))
 }
 
@@ -136,11 +121,7 @@ pub(crate) fn function_acted(
     facts: &Facts,
 ) -> Result<Vec<Change>, Refusal> {
     let finished = format!("Function {key} finished building");
-    let reason = if action == FunctionAction::Ready {
-        &finished
-    } else {
-        reason
-    };
+    let reason = if action == FunctionAction::Ready { &finished } else { reason };
     let mut plan_failures = PlanFailures::default();
     let mut changes = Vec::new();
     for task in unbuilt_tasks(key, facts) {
@@ -165,10 +146,8 @@ fn transition_with_function(
     match (action, task.status) {
         (FunctionAction::Building, WaitingForBuilderSlot) => Some(ComputeTaskTransition::BuildStarted),
         (FunctionAction::Ready, Building) => {
-            let parents_done = task
-                .parents()
-                .into_iter()
-                .all(|parent| facts.task_status(parent) == Some(Done));
+            let parents_done =
+                task.parents().into_iter().all(|parent| facts.task_status(parent) == Some(Done));
             Some(ComputeTaskTransition::BuildFinished { parents_done })
         }
         (FunctionAction::Failed, Building) => Some(ComputeTaskTransition::Failed),
@@ -184,10 +163,6 @@ struct PlanFailures(HashSet<ComputePlanKey>);
 impl PlanFailures {
     fn of(&mut self, task: &ComputeTask, call: &Call, facts: &Facts) -> Option<Change> {
         let plan = facts.compute_plans.get(task.compute_plan_key)?;
-        if self.0.insert(plan.key) {
-            plan.fail(call.now)
-        } else {
-            None
-        }
+        if self.0.insert(plan.key) { plan.fail(call.now) } else { None }
     }
 }

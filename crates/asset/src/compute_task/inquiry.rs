@@ -96,15 +96,13 @@ impl Inquiry for GetTaskInputAssets {
         for input in &task.inputs {
             let contents = match &input.source {
                 InputSource::Asset(_) => vec![asset_input(input, function, facts)?],
-                InputSource::ParentOutput {
-                    parent_task_key,
-                    output_identifier,
-                } => parent_output(*parent_task_key, output_identifier, facts)?,
+                InputSource::ParentOutput { parent_task_key, output_identifier } => {
+                    parent_output(*parent_task_key, output_identifier, facts)?
+                }
             };
-            let identified = contents.into_iter().map(|content| InputAsset {
-                identifier: input.identifier.clone(),
-                content,
-            });
+            let identified = contents
+                .into_iter()
+                .map(|content| InputAsset { identifier: input.identifier.clone(), content });
             assets.extend(identified);
         }
         Ok(assets)
@@ -117,11 +115,7 @@ pub(super) fn needs_of_asset_inputs(inputs: &[TaskInput], function: &Function, n
         let InputSource::Asset(key) = input.source else {
             continue;
         };
-        match function
-            .inputs
-            .get(&input.identifier)
-            .map(|declared| declared.kind)
-        {
+        match function.inputs.get(&input.identifier).map(|declared| declared.kind) {
             Some(AssetKind::DataManager) => {
                 needs.data_managers.insert(DataManagerKey::from_uuid(key));
             }
@@ -148,16 +142,10 @@ fn asset_input(input: &TaskInput, function: &Function, facts: &Facts) -> Result<
             .require(DataManagerKey::from_uuid(key))
             .cloned()
             .map(InputContent::DataManager),
-        AssetKind::DataSample => facts
-            .data_samples
-            .require(DataSampleKey::from_uuid(key))
-            .cloned()
-            .map(InputContent::DataSample),
-        AssetKind::Model => facts
-            .models
-            .require(ModelKey::from_uuid(key))
-            .cloned()
-            .map(InputContent::Model),
+        AssetKind::DataSample => {
+            facts.data_samples.require(DataSampleKey::from_uuid(key)).cloned().map(InputContent::DataSample)
+        }
+        AssetKind::Model => facts.models.require(ModelKey::from_uuid(key)).cloned().map(InputContent::Model),
         _ => Err(vanished()),
     }
 }
@@ -168,19 +156,12 @@ fn parent_output(
     identifier: &str,
     facts: &Facts,
 ) -> Result<Vec<InputContent>, Refusal> {
-    let assets = facts
-        .output_assets
-        .get(&parent)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let assets = facts.output_assets.get(&parent).map(Vec::as_slice).unwrap_or_default();
     let of_output = assets.iter().filter(|asset| asset.identifier == identifier);
     of_output
         .map(|asset| match (asset.kind, ModelKey::parse(&asset.asset_key)) {
             (AssetKind::Model, Some(key)) => facts.models.require(key).cloned().map(InputContent::Model),
-            _ => Err(Refusal::new(
-                Code::Unimplemented,
-                "only models can go from one task into another",
-            )),
+            _ => Err(Refusal::new(Code::Unimplemented, "only models can go from one task into another")),
         })
         .collect()
 }

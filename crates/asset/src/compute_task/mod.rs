@@ -223,10 +223,7 @@ impl ComputeTask {
     /// OE0106.
     pub fn require_output(&self, identifier: &str) -> Result<&TaskOutput, Refusal> {
         self.outputs.get(identifier).ok_or_else(|| {
-            Refusal::new(
-                Code::MissingTaskOutput,
-                format!("task {} has no output {identifier:?}", self.key),
-            )
+            Refusal::new(Code::MissingTaskOutput, format!("task {} has no output {identifier:?}", self.key))
         })
     }
 
@@ -236,10 +233,7 @@ impl ComputeTask {
         if self.worker == *caller {
             return Ok(());
         }
-        Err(Refusal::permission_denied(format!(
-            "only the worker of task {} may do this",
-            self.key
-        )))
+        Err(Refusal::permission_denied(format!("only the worker of task {} may do this", self.key)))
     }
 
     /// # Errors
@@ -249,11 +243,7 @@ impl ComputeTask {
         if self.status == ComputeTaskStatus::Executing {
             return Ok(());
         }
-        Err(Refusal::bad_request(format!(
-            "task {} is not executing but {}",
-            self.key,
-            self.status.as_str()
-        )))
+        Err(Refusal::bad_request(format!("task {} is not executing but {}", self.key, self.status.as_str())))
     }
 }
 

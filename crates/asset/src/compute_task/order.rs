@@ -49,12 +49,7 @@ mod tests {
         let letters: Vec<char> = batch.iter().filter_map(|task| task.chars().next()).collect();
         let tasks: Vec<_> = batch
             .iter()
-            .map(|task| {
-                (
-                    key(task.chars().next().unwrap()),
-                    task.chars().skip(2).map(key).collect(),
-                )
-            })
+            .map(|task| (key(task.chars().next().unwrap()), task.chars().skip(2).map(key).collect()))
             .collect();
         Some(order(&tasks)?.into_iter().map(|task| letters[task]).collect())
     }

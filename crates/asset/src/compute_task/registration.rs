@@ -108,10 +108,8 @@ impl RegisterComputeTasks {
         if requests.is_empty() {
             return Err(Refusal::bad_request("no task to register"));
         }
-        let tasks: Vec<ValidTask> = requests
-            .into_iter()
-            .map(|request| validate(request, policy))
-            .collect::<Result<_, _>>()?;
+        let tasks: Vec<ValidTask> =
+            requests.into_iter().map(|request| validate(request, policy)).collect::<Result<_, _>>()?;
         let keys = tasks.iter().map(|task| task.key).collect();
         Ok(Self { tasks, keys })
     }
@@ -125,20 +123,14 @@ impl RegisterComputeTasks {
 fn validate(request: NewComputeTask, policy: Policy) -> Result<ValidTask, Refusal> {
     let mut violations = Violations::new("computetask", policy);
     violations.without_nul("worker", &request.worker);
-    let worker = Some(request.worker)
-        .filter(|worker| !worker.is_empty())
-        .map(OrganizationId::new);
+    let worker = Some(request.worker).filter(|worker| !worker.is_empty()).map(OrganizationId::new);
     let task = ValidTask {
         key: violations.key("key", &request.key),
         function_key: violations.key("function_key", &request.function_key),
         compute_plan_key: violations.key("compute_plan_key", &request.compute_plan_key),
         worker,
         metadata: violations.metadata(request.metadata),
-        inputs: request
-            .inputs
-            .into_iter()
-            .map(|input| validate_input(input, &mut violations))
-            .collect(),
+        inputs: request.inputs.into_iter().map(|input| validate_input(input, &mut violations)).collect(),
         outputs: validate_outputs(request.outputs, &mut violations),
     };
     violations.finish()?;
@@ -146,41 +138,24 @@ fn validate(request: NewComputeTask, policy: Policy) -> Result<ValidTask, Refusa
 }
 
 fn validate_input(request: NewTaskInput, violations: &mut Violations) -> TaskInput {
-    violations.require(
-        "inputs.identifier",
-        !request.identifier.is_empty(),
-        "cannot be blank",
-    );
+    violations.require("inputs.identifier", !request.identifier.is_empty(), "cannot be blank");
     violations.without_nul("inputs.identifier", &request.identifier);
     let source = match request.source {
         Some(NewInputSource::AssetKey(key)) => {
             InputSource::Asset(violations.key::<ModelKey>("inputs.asset_key", &key).uuid())
         }
-        Some(NewInputSource::ParentOutput {
-            parent_task_key,
-            output_identifier,
-        }) => {
-            violations.require(
-                "inputs.output_identifier",
-                !output_identifier.is_empty(),
-                "cannot be blank",
-            );
+        Some(NewInputSource::ParentOutput { parent_task_key, output_identifier }) => {
+            violations.require("inputs.output_identifier", !output_identifier.is_empty(), "cannot be blank");
             violations.without_nul("inputs.output_identifier", &output_identifier);
             let parent_task_key = violations.key("inputs.parent_task_key", &parent_task_key);
-            InputSource::ParentOutput {
-                parent_task_key,
-                output_identifier,
-            }
+            InputSource::ParentOutput { parent_task_key, output_identifier }
         }
         None => {
             violations.add("inputs", "an asset key or a parent task output is required");
             InputSource::Asset(Uuid::nil())
         }
     };
-    TaskInput {
-        identifier: request.identifier,
-        source,
-    }
+    TaskInput { identifier: request.identifier, source }
 }
 
 fn validate_outputs(
@@ -192,13 +167,7 @@ fn validate_outputs(
         violations.require("outputs", !identifier.is_empty(), "identifier cannot be blank");
         violations.without_nul("outputs", &identifier);
         let permissions = violations.permissions("outputs.permissions", request.permissions);
-        outputs.insert(
-            identifier,
-            ValidOutput {
-                permissions,
-                transient: request.transient,
-            },
-        );
+        outputs.insert(identifier, ValidOutput { permissions, transient: request.transient });
     }
     outputs
 }
@@ -215,15 +184,10 @@ impl Command for RegisterComputeTasks {
             if let Some(function) = facts.functions.get(task.function_key) {
                 needs_of_asset_inputs(&task.inputs, function, needs);
             }
-            for parent in parents_of(&task.inputs)
-                .into_iter()
-                .filter(|parent| !self.keys.contains(parent))
-            {
+            for parent in parents_of(&task.inputs).into_iter().filter(|parent| !self.keys.contains(parent)) {
                 needs.compute_tasks.insert(parent);
                 needs.output_assets.insert(parent);
-                needs
-                    .functions
-                    .extend(facts.compute_tasks.get(parent).map(|stored| stored.function_key));
+                needs.functions.extend(facts.compute_tasks.get(parent).map(|stored| stored.function_key));
             }
         }
     }
@@ -231,11 +195,7 @@ impl Command for RegisterComputeTasks {
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         self.require_new_keys(facts)?;
         let ordered = self.require_order(facts)?;
-        let mut registrar = Registrar {
-            call,
-            facts,
-            registered: HashMap::with_capacity(self.tasks.len()),
-        };
+        let mut registrar = Registrar { call, facts, registered: HashMap::with_capacity(self.tasks.len()) };
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
@@ -262,11 +222,7 @@ impl RegisterComputeTasks {
 
     /// The order of compute/TASK-7; one refusal covers cycles and unknown parents (compute/TASK-6).
     fn require_order(&self, facts: &Facts) -> Result<Vec<usize>, Refusal> {
-        let graph: Vec<_> = self
-            .tasks
-            .iter()
-            .map(|task| (task.key, parents_of(&task.inputs)))
-            .collect();
+        let graph: Vec<_> = self.tasks.iter().map(|task| (task.key, parents_of(&task.inputs))).collect();
         let mut parents = graph.iter().flat_map(|(_, parents)| parents);
         let known = parents.all(|key| self.keys.contains(key) || facts.compute_tasks.get(*key).is_some());
         let ordered = if known { order(&graph) } else { None };
@@ -307,11 +263,7 @@ impl<'a> Registrar<'a> {
             compute_plan_key: task.compute_plan_key,
             owner: self.call.caller.clone(),
             worker,
-            rank: parents
-                .iter()
-                .map(|parent| parent.rank.saturating_add(1))
-                .max()
-                .unwrap_or(0),
+            rank: parents.iter().map(|parent| parent.rank.saturating_add(1)).max().unwrap_or(0),
             status: initial_status(function, &parents)?,
             metadata: task.metadata.clone(),
             inputs: task.inputs.clone(),
@@ -325,17 +277,12 @@ impl<'a> Registrar<'a> {
 
     /// A task of this batch, or a stored one of any plan (compute/TASK-11).
     fn task(&self, key: ComputeTaskKey) -> Result<&Arc<ComputeTask>, Refusal> {
-        self.registered
-            .get(&key)
-            .map_or_else(|| self.facts.compute_tasks.require(key), Ok)
+        self.registered.get(&key).map_or_else(|| self.facts.compute_tasks.require(key), Ok)
     }
 
     /// compute/TASK-10.
     fn require_own_plan(&self, task: &ValidTask) -> Result<(), Refusal> {
-        self.facts
-            .compute_plans
-            .require(task.compute_plan_key)?
-            .require_owner(&self.call.caller)
+        self.facts.compute_plans.require(task.compute_plan_key)?.require_owner(&self.call.caller)
     }
 
     /// compute/TASK-12.
@@ -358,11 +305,7 @@ impl<'a> Registrar<'a> {
             .map(|parent| parent.key)
             .collect();
         for input in &task.inputs {
-            let InputSource::ParentOutput {
-                parent_task_key,
-                output_identifier,
-            } = &input.source
-            else {
+            let InputSource::ParentOutput { parent_task_key, output_identifier } = &input.source else {
                 continue;
             };
             if !done.contains(parent_task_key) {
@@ -380,10 +323,8 @@ impl<'a> Registrar<'a> {
     fn grant_outputs(&self, task: &ValidTask) -> Result<BTreeMap<String, TaskOutput>, Refusal> {
         let grant = |(identifier, output): (&String, &ValidOutput)| {
             let permission = output.permissions.grant(&self.call.caller, self.facts)?;
-            let output = TaskOutput {
-                permissions: Permissions::both(permission),
-                transient: output.transient,
-            };
+            let output =
+                TaskOutput { permissions: Permissions::both(permission), transient: output.transient };
             Ok((identifier.clone(), output))
         };
         task.outputs.iter().map(grant).collect()
@@ -400,11 +341,7 @@ impl<'a> Registrar<'a> {
                 let InputSource::Asset(key) = input.source else {
                     return Err(Refusal::invalid("a data manager must be given by its key")); // compute/DEF-26
                 };
-                return self
-                    .facts
-                    .data_managers
-                    .require(DataManagerKey::from_uuid(key))
-                    .map(Some);
+                return self.facts.data_managers.require(DataManagerKey::from_uuid(key)).map(Some);
             }
         }
         Ok(None)
@@ -420,15 +357,11 @@ impl<'a> Registrar<'a> {
             (Some(manager), None) => manager.owner.clone(),
             (Some(manager), Some(named)) if *named == manager.owner => named.clone(),
             (Some(_), Some(_)) => {
-                return Err(Refusal::bad_request(
-                    "the worker must be the owner of the data manager",
-                ));
+                return Err(Refusal::bad_request("the worker must be the owner of the data manager"));
             }
             (None, Some(named)) => named.clone(),
             (None, None) => {
-                return Err(Refusal::bad_request(
-                    "a task without a data manager must name its worker",
-                ));
+                return Err(Refusal::bad_request("a task without a data manager must name its worker"));
             }
         };
         if self.facts.is_registered(&worker) {
@@ -445,11 +378,9 @@ impl<'a> Registrar<'a> {
     ) -> Permission {
         match data_manager {
             Some(manager) => manager.logs_permission.clone(),
-            None => parents
-                .iter()
-                .fold(Permission::private(&self.call.caller), |logs, parent| {
-                    logs.union(&parent.logs_permission)
-                }),
+            None => parents.iter().fold(Permission::private(&self.call.caller), |logs, parent| {
+                logs.union(&parent.logs_permission)
+            }),
         }
     }
 
@@ -477,9 +408,7 @@ impl<'a> Registrar<'a> {
             (!declared.optional && !given.contains(identifier.as_str())).then(|| identifier.clone())
         };
         match function.inputs.iter().find_map(missing) {
-            Some(identifier) => Err(Refusal::invalid(format!(
-                "computetask input {identifier:?} is missing"
-            ))),
+            Some(identifier) => Err(Refusal::invalid(format!("computetask input {identifier:?} is missing"))),
             None => Ok(()),
         }
     }
@@ -510,13 +439,7 @@ impl<'a> Registrar<'a> {
             )));
         }
         for key in samples {
-            if !self
-                .facts
-                .data_samples
-                .require(key)?
-                .data_manager_keys
-                .contains(&manager.key)
-            {
+            if !self.facts.data_samples.require(key)?.data_manager_keys.contains(&manager.key) {
                 return Err(Refusal::invalid(format!(
                     "datasample {key} does not belong to datamanager {}",
                     manager.key
@@ -543,10 +466,7 @@ impl<'a> Registrar<'a> {
                 }
                 model.require_enabled() // compute/DEF-17
             }
-            InputSource::ParentOutput {
-                parent_task_key,
-                output_identifier,
-            } => {
+            InputSource::ParentOutput { parent_task_key, output_identifier } => {
                 let parent = self.task(*parent_task_key)?;
                 let produced = self
                     .facts
@@ -559,10 +479,7 @@ impl<'a> Registrar<'a> {
                     return Err(invalid_input(input, "the parent's output is of another kind"));
                 }
                 if produced.multiple && !declared.multiple {
-                    return Err(invalid_input(
-                        input,
-                        "the parent's output is multiple, this input is not",
-                    ));
+                    return Err(invalid_input(input, "the parent's output is multiple, this input is not"));
                 }
                 let output = parent
                     .outputs
@@ -583,9 +500,7 @@ impl<'a> Registrar<'a> {
     /// compute/TASK-20.
     fn judge_outputs(&self, task: &ValidTask, function: &Function) -> Result<(), Refusal> {
         let invalid = |identifier: &str, reason: &str| {
-            Err(Refusal::invalid(format!(
-                "computetask output {identifier:?} is not valid: {reason}"
-            )))
+            Err(Refusal::invalid(format!("computetask output {identifier:?} is not valid: {reason}")))
         };
         for (identifier, output) in &task.outputs {
             match function.outputs.get(identifier).map(|declared| declared.kind) {
@@ -599,11 +514,7 @@ impl<'a> Registrar<'a> {
                 Some(_) => {}
             }
         }
-        match function
-            .outputs
-            .keys()
-            .find(|identifier| !task.outputs.contains_key(*identifier))
-        {
+        match function.outputs.keys().find(|identifier| !task.outputs.contains_key(*identifier)) {
             Some(identifier) => invalid(identifier, "it is missing"),
             None => Ok(()),
         }
@@ -611,12 +522,8 @@ impl<'a> Registrar<'a> {
 }
 
 fn declared<'f>(function: &'f Function, identifier: &str) -> Result<&'f FunctionInput, Refusal> {
-    let undeclared = || {
-        Refusal::invalid(format!(
-            "function {} does not declare input {identifier:?}",
-            function.key
-        ))
-    };
+    let undeclared =
+        || Refusal::invalid(format!("function {} does not declare input {identifier:?}", function.key));
     function.inputs.get(identifier).ok_or_else(undeclared)
 }
 
@@ -630,10 +537,7 @@ fn invalid_input(input: &TaskInput, reason: &str) -> Refusal {
 /// The table of compute/TASK-30; a function of an old version cannot be used (compute/DEF-70).
 fn initial_status(function: &Function, parents: &[Arc<ComputeTask>]) -> Result<ComputeTaskStatus, Refusal> {
     use ComputeTaskStatus as S;
-    if parents
-        .iter()
-        .any(|parent| matches!(parent.status, S::Failed | S::Canceled))
-    {
+    if parents.iter().any(|parent| matches!(parent.status, S::Failed | S::Canceled)) {
         return Ok(S::Canceled);
     }
     match function.status {
@@ -645,9 +549,8 @@ fn initial_status(function: &Function, parents: &[Arc<ComputeTask>]) -> Result<C
         FunctionStatus::Ready => Ok(S::WaitingForParentTasks),
         FunctionStatus::Failed => Ok(S::Failed),
         FunctionStatus::Canceled => Ok(S::Canceled),
-        FunctionStatus::Unknown => Err(Refusal::bad_request(format!(
-            "function {} has no known build status",
-            function.key
-        ))),
+        FunctionStatus::Unknown => {
+            Err(Refusal::bad_request(format!("function {} has no known build status", function.key)))
+        }
     }
 }

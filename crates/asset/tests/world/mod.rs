@@ -36,24 +36,14 @@ fn organization(name: &str) -> OrganizationId {
 }
 
 pub(crate) fn public() -> Option<NewPermissions> {
-    Some(NewPermissions {
-        public: true,
-        authorized_ids: Vec::new(),
-    })
+    Some(NewPermissions { public: true, authorized_ids: Vec::new() })
 }
 
 impl World {
     /// Alder, Birch and Cedar are registered.
     pub(crate) fn new() -> Self {
-        let facts = Facts {
-            organizations: Some(BTreeMap::new()),
-            ..Facts::default()
-        };
-        let mut world = Self {
-            facts,
-            now: Timestamp::from_micros(1),
-            addresses: 0,
-        };
+        let facts = Facts { organizations: Some(BTreeMap::new()), ..Facts::default() };
+        let mut world = Self { facts, now: Timestamp::from_micros(1), addresses: 0 };
         for name in ["Alder", "Birch", "Cedar"] {
             let command =
                 RegisterOrganization::new(String::new(), &organization(name), Policy::default()).unwrap();
@@ -71,13 +61,7 @@ impl World {
         let caller = organization(caller);
         self.know(|facts, needs| command.needs(&caller, facts, needs));
         self.now = self.now.next();
-        let decision = command.decide(
-            &Call {
-                caller,
-                now: self.now,
-            },
-            &self.facts,
-        )?;
+        let decision = command.decide(&Call { caller, now: self.now }, &self.facts)?;
         for change in &decision.changes {
             self.facts.apply(change);
             if let Change::ComputeTaskRegistered(task) = change {
@@ -100,10 +84,7 @@ impl World {
             if needs.is_empty() {
                 return;
             }
-            assert!(
-                needs.task_statuses.is_empty(),
-                "statuses are needed of registered tasks only"
-            );
+            assert!(needs.task_statuses.is_empty(), "statuses are needed of registered tasks only");
             self.facts.put_absent(&needs);
         }
     }
@@ -126,26 +107,15 @@ impl World {
             new_permissions: public(),
             inputs: BTreeMap::from([(
                 "grist".to_owned(),
-                NewFunctionInput {
-                    kind: Some(AssetKind::Model),
-                    multiple: true,
-                    optional: true,
-                },
+                NewFunctionInput { kind: Some(AssetKind::Model), multiple: true, optional: true },
             )]),
             outputs: BTreeMap::from([(
                 "flour".to_owned(),
-                NewFunctionOutput {
-                    kind: Some(AssetKind::Model),
-                    multiple: false,
-                },
+                NewFunctionOutput { kind: Some(AssetKind::Model), multiple: false },
             )]),
             ..NewFunction::default()
         };
-        self.call(
-            "Alder",
-            &RegisterFunction::new(request, Policy::default()).unwrap(),
-        )
-        .unwrap();
+        self.call("Alder", &RegisterFunction::new(request, Policy::default()).unwrap()).unwrap();
     }
 
     pub(crate) fn build(&mut self, number: u32, action: FunctionAction) -> Result<Vec<Change>, Refusal> {
@@ -154,16 +124,9 @@ impl World {
     }
 
     pub(crate) fn plan(&mut self, number: u32) {
-        let request = NewComputePlan {
-            key: key(number),
-            name: "plan".to_owned(),
-            ..NewComputePlan::default()
-        };
-        self.call(
-            "Alder",
-            &RegisterComputePlan::new(request, Policy::default()).unwrap(),
-        )
-        .unwrap();
+        let request =
+            NewComputePlan { key: key(number), name: "plan".to_owned(), ..NewComputePlan::default() };
+        self.call("Alder", &RegisterComputePlan::new(request, Policy::default()).unwrap()).unwrap();
     }
 
     /// A task of Alder's, worker Birch, of function `mill` in `plan`, fed by the flour of its parents.
@@ -189,10 +152,7 @@ impl World {
             inputs: inputs.collect(),
             outputs: BTreeMap::from([(
                 "flour".to_owned(),
-                NewTaskOutput {
-                    permissions: public(),
-                    transient: true,
-                },
+                NewTaskOutput { permissions: public(), transient: true },
             )]),
             ..NewComputeTask::default()
         };
@@ -216,9 +176,7 @@ impl World {
     }
 
     pub(crate) fn status(&self, number: u32) -> ComputeTaskStatus {
-        self.facts
-            .task_status(ComputeTaskKey::parse(&key(number)).unwrap())
-            .unwrap()
+        self.facts.task_status(ComputeTaskKey::parse(&key(number)).unwrap()).unwrap()
     }
 }
 

@@ -47,30 +47,19 @@ impl EventService for Server {
         request: Request<SubscribeToEventsParam>,
     ) -> Result<Response<Self::SubscribeToEventsStream>, Status> {
         let start = request.into_inner().start_event_id;
-        let seen: usize = if start.is_empty() {
-            0
-        } else {
-            start.parse().unwrap()
-        };
+        let seen: usize = if start.is_empty() { 0 } else { start.parse().unwrap() };
         self.starts.lock().unwrap().push(start);
-        let step = self
-            .script
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Step::Send(EVENTS, Code::Unavailable));
+        let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Send(EVENTS, Code::Unavailable));
         let events = |count| tokio_stream::iter((seen + 1..=EVENTS).take(count).map(|id| Ok(event(id))));
         match step {
             Step::Refuse(code) => Err(Status::new(code, "as told")),
             Step::Send(count, code) => {
                 let end = (code != Code::Ok).then(|| Err(Status::new(code, "as told")));
-                Ok(Response::new(Box::pin(
-                    events(count).chain(tokio_stream::iter(end)),
-                )))
+                Ok(Response::new(Box::pin(events(count).chain(tokio_stream::iter(end)))))
             }
-            Step::SendAndWait(count) => Ok(Response::new(Box::pin(
-                events(count).chain(tokio_stream::pending()),
-            ))),
+            Step::SendAndWait(count) => {
+                Ok(Response::new(Box::pin(events(count).chain(tokio_stream::pending()))))
+            }
         }
     }
 
@@ -83,18 +72,12 @@ impl EventService for Server {
 }
 
 fn event(id: usize) -> Event {
-    Event {
-        id: id.to_string(),
-        ..Event::default()
-    }
+    Event { id: id.to_string(), ..Event::default() }
 }
 
 /// Serves the script; also gives the starts of all subscriptions so far.
 async fn serve(script: Script) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let server = Server {
-        script: Mutex::new(script.into()),
-        starts: Arc::default(),
-    };
+    let server = Server { script: Mutex::new(script.into()), starts: Arc::default() };
     let starts = Arc::clone(&server.starts);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -134,29 +117,19 @@ async fn interruptions_are_not_seen() {
             "the server is away for a while",
             vec![Step::Send(1, Code::Unavailable), Step::Refuse(Code::Unavailable)],
         ),
-        (
-            "the server stops after each event",
-            vec![Step::Send(1, Code::Unavailable); EVENTS - 1],
-        ),
+        ("the server stops after each event", vec![Step::Send(1, Code::Unavailable); EVENTS - 1]),
     ];
     for (name, script) in scripts {
         let (address, _) = serve(script).await;
         let mut events = subscribe(address, "").await;
-        assert_eq!(
-            ids(&mut events, EVENTS).await,
-            (1..=EVENTS).collect::<Vec<_>>(),
-            "{name}"
-        );
+        assert_eq!(ids(&mut events, EVENTS).await, (1..=EVENTS).collect::<Vec<_>>(), "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_subscription_resumes_behind_the_last_event() {
-    let (address, starts) = serve(vec![
-        Step::Send(0, Code::Unavailable),
-        Step::Send(2, Code::Unavailable),
-    ])
-    .await;
+    let (address, starts) =
+        serve(vec![Step::Send(0, Code::Unavailable), Step::Send(2, Code::Unavailable)]).await;
     let mut events = subscribe(address, "40").await;
     assert_eq!(ids(&mut events, 3).await, [41, 42, 43]);
     assert_eq!(*starts.lock().unwrap(), ["40", "40", "42"]);
@@ -173,11 +146,7 @@ async fn a_refusal_is_final_and_an_absent_server_is_given_up_with_the_place_kept
         ),
         (
             "an absent server",
-            [
-                vec![Step::Send(2, Code::Unavailable)],
-                vec![Step::Refuse(Code::Unavailable); 3],
-            ]
-            .concat(),
+            [vec![Step::Send(2, Code::Unavailable)], vec![Step::Refuse(Code::Unavailable); 3]].concat(),
             Code::Unavailable,
             4,
         ),
@@ -220,9 +189,6 @@ async fn a_broken_connection_is_made_again() {
     cut.notify_one();
     assert_eq!(ids(&mut events, 1).await, [3]);
     cut.notify_one();
-    assert_eq!(
-        ids(&mut events, EVENTS - 3).await,
-        (4..=EVENTS).collect::<Vec<_>>()
-    );
+    assert_eq!(ids(&mut events, EVENTS - 3).await, (4..=EVENTS).collect::<Vec<_>>());
     assert_eq!(*starts.lock().unwrap(), ["", "2", "3"]);
 }

@@ -49,21 +49,12 @@ pub(super) fn new_key() -> String {
 
 /// A new plan, still without tasks.
 pub(super) fn new_plan(key: String) -> NewComputePlan {
-    NewComputePlan {
-        key,
-        tag: "bench".to_owned(),
-        name: "bench".to_owned(),
-        ..NewComputePlan::default()
-    }
+    NewComputePlan { key, tag: "bench".to_owned(), name: "bench".to_owned(), ..NewComputePlan::default() }
 }
 
 /// What moves a task on.
 pub(super) fn task_action(task_key: &str, action: ComputeTaskAction) -> ApplyTaskActionParam {
-    ApplyTaskActionParam {
-        compute_task_key: task_key.to_owned(),
-        action: action.into(),
-        log: String::new(),
-    }
+    ApplyTaskActionParam { compute_task_key: task_key.to_owned(), action: action.into(), log: String::new() }
 }
 
 /// The model that a task has made.
@@ -81,19 +72,12 @@ pub(super) fn model_of(task_key: &str) -> RegisterModelsParam {
 
 /// What moves a function on.
 pub(super) fn function_action(function_key: &str, action: FunctionAction) -> ApplyFunctionActionParam {
-    ApplyFunctionActionParam {
-        function_key: function_key.to_owned(),
-        action: action.into(),
-    }
+    ApplyFunctionActionParam { function_key: function_key.to_owned(), action: action.into() }
 }
 
 /// Executes a task up to the point where only DONE is missing.
 pub(super) async fn execute(client: &Client, task_key: &str) -> anyhow::Result<()> {
-    prepare(
-        client,
-        task_action(task_key, ComputeTaskAction::TaskActionExecuting),
-    )
-    .await?;
+    prepare(client, task_action(task_key, ComputeTaskAction::TaskActionExecuting)).await?;
     prepare(client, model_of(task_key)).await.map(drop)
 }
 
@@ -135,10 +119,7 @@ impl Materials {
 
     /// The same with another function.
     pub(super) fn with_function(&self, function_key: String) -> Self {
-        Self {
-            function_key,
-            ..self.clone()
-        }
+        Self { function_key, ..self.clone() }
     }
 
     /// Registers a plan and its first task, and gets that done.
@@ -146,16 +127,10 @@ impl Materials {
     /// # Errors
     /// The server refuses something or is gone.
     pub(super) async fn register_plan(&self, client: &Client) -> anyhow::Result<Plan> {
-        let plan = Plan {
-            key: new_key(),
-            root_task_key: new_key(),
-        };
+        let plan = Plan { key: new_key(), root_task_key: new_key() };
         prepare(client, new_plan(plan.key.clone())).await?;
-        let root = NewComputeTask {
-            key: plan.root_task_key.clone(),
-            inputs: self.data(),
-            ..self.child(&plan, "")
-        };
+        let root =
+            NewComputeTask { key: plan.root_task_key.clone(), inputs: self.data(), ..self.child(&plan, "") };
         register_tasks(client, &[root]).await?;
         execute(client, &plan.root_task_key).await?;
         let done = task_action(&plan.root_task_key, ComputeTaskAction::TaskActionDone);
@@ -180,9 +155,7 @@ impl Materials {
 
     /// So many tasks that can start as soon as their function is ready.
     pub(super) fn tasks(&self, plan: &Plan, count: usize) -> Vec<NewComputeTask> {
-        (0..count)
-            .map(|_| self.child(plan, &plan.root_task_key))
-            .collect()
+        (0..count).map(|_| self.child(plan, &plan.root_task_key)).collect()
     }
 
     /// A task that takes the model of another one.
@@ -196,10 +169,7 @@ impl Materials {
             identifier: MODEL.to_owned(),
             r#ref: Some(Ref::ParentTaskOutput(parent)),
         });
-        let output = NewComputeTaskOutput {
-            permissions: public(),
-            transient: false,
-        };
+        let output = NewComputeTaskOutput { permissions: public(), transient: false };
         NewComputeTask {
             key: new_key(),
             function_key: self.function_key.clone(),
@@ -217,40 +187,27 @@ impl Materials {
             r#ref: Some(Ref::AssetKey(key.clone())),
         };
         let data_samples = self.data_sample_keys.iter().map(|key| input(DATA_SAMPLES, key));
-        [input(OPENER, &self.data_manager_key)]
-            .into_iter()
-            .chain(data_samples)
-            .collect()
+        [input(OPENER, &self.data_manager_key)].into_iter().chain(data_samples).collect()
     }
 }
 
 /// Registers a function that still has to be built.
 pub(super) async fn register_function(client: &Client) -> anyhow::Result<String> {
     let key = new_key();
-    let input = |kind: AssetKind, multiple, optional| FunctionInput {
-        kind: kind.into(),
-        multiple,
-        optional,
-    };
+    let input = |kind: AssetKind, multiple, optional| FunctionInput { kind: kind.into(), multiple, optional };
     let inputs = [
         (OPENER, input(AssetKind::AssetDataManager, false, false)),
         (DATA_SAMPLES, input(AssetKind::AssetDataSample, true, false)),
         (MODEL, input(AssetKind::AssetModel, false, true)),
     ];
-    let output = FunctionOutput {
-        kind: AssetKind::AssetModel.into(),
-        multiple: false,
-    };
+    let output = FunctionOutput { kind: AssetKind::AssetModel.into(), multiple: false };
     let function = NewFunction {
         key: key.clone(),
         name: "bench".to_owned(),
         description: addressable("description", &key),
         archive: addressable("archive", &key),
         new_permissions: public(),
-        inputs: inputs
-            .into_iter()
-            .map(|(identifier, input)| (identifier.to_owned(), input))
-            .collect(),
+        inputs: inputs.into_iter().map(|(identifier, input)| (identifier.to_owned(), input)).collect(),
         outputs: [(MODEL.to_owned(), output)].into(),
         ..NewFunction::default()
     };
@@ -307,8 +264,5 @@ fn checksum() -> String {
 }
 
 fn public() -> Option<NewPermissions> {
-    Some(NewPermissions {
-        public: true,
-        authorized_ids: Vec::new(),
-    })
+    Some(NewPermissions { public: true, authorized_ids: Vec::new() })
 }

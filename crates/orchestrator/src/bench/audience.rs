@@ -142,23 +142,15 @@ impl Audience {
 impl Impression {
     /// What was received meanwhile, and whether it was right.
     pub(super) fn row(&self, workload: &'static str, variant: &str, elapsed: Duration) -> Row {
-        let Self {
-            subscribers, events, ..
-        } = self;
+        let Self { subscribers, events, .. } = self;
         let check = match &self.difference {
             Some(difference) => Check::Failed(difference.clone()),
             None => Check::Passed(format!(
                 "all {subscribers} subscribers saw the {events} events of a replay, once and in its order"
             )),
         };
-        Row::of_receipts(
-            workload,
-            format!("{variant}, receipt"),
-            *subscribers,
-            elapsed,
-            &self.delays,
-        )
-        .with_check(check)
+        Row::of_receipts(workload, format!("{variant}, receipt"), *subscribers, elapsed, &self.delays)
+            .with_check(check)
     }
 }
 
@@ -186,11 +178,8 @@ fn age(event: &Event) -> Duration {
 
 /// The last event but one: who starts there receives one event at once.
 pub(super) async fn start_event_id(client: &Client) -> anyhow::Result<String> {
-    let newest = QueryEventsParam {
-        page_size: 2,
-        sort: SortOrder::Descending.into(),
-        ..QueryEventsParam::default()
-    };
+    let newest =
+        QueryEventsParam { page_size: 2, sort: SortOrder::Descending.into(), ..QueryEventsParam::default() };
     let events = prepare(client, newest).await?.events;
     ensure!(events.len() == 2, "there are no two events to start from");
     Ok(events[1].id.clone())
@@ -257,29 +246,10 @@ mod tests {
     #[test]
     fn every_kind_of_difference_is_found() {
         let event_id = Uuid::from_u128;
-        let missing = |id, position| {
-            Some(Difference::Missing {
-                event_id: event_id(id),
-                position,
-            })
-        };
-        let out_of_order = |id, position| {
-            Some(Difference::OutOfOrder {
-                event_id: event_id(id),
-                position,
-            })
-        };
-        let invented = |id, position| {
-            Some(Difference::Invented {
-                event_id: event_id(id),
-                position,
-            })
-        };
-        let twice = |id| {
-            Some(Difference::Twice {
-                event_id: event_id(id),
-            })
-        };
+        let missing = |id, position| Some(Difference::Missing { event_id: event_id(id), position });
+        let out_of_order = |id, position| Some(Difference::OutOfOrder { event_id: event_id(id), position });
+        let invented = |id, position| Some(Difference::Invented { event_id: event_id(id), position });
+        let twice = |id| Some(Difference::Twice { event_id: event_id(id) });
         let cases: [(&[u128], Option<Difference>); 10] = [
             (&[1, 2, 3, 4], None),
             (&[2, 3, 4], missing(1, 0)),
@@ -293,16 +263,8 @@ mod tests {
             (&[1, 2, 3, 4, 9], invented(9, 4)),
         ];
         for (seen, difference) in cases {
-            assert_eq!(
-                first_difference(&ids(&[1, 2, 3, 4]), &ids(seen)),
-                difference,
-                "{seen:?}"
-            );
+            assert_eq!(first_difference(&ids(&[1, 2, 3, 4]), &ids(seen)), difference, "{seen:?}");
         }
-        assert_eq!(
-            first_difference(&ids(&[1, 1]), &ids(&[1, 1])),
-            twice(1),
-            "also in the replay"
-        );
+        assert_eq!(first_difference(&ids(&[1, 1]), &ids(&[1, 1])), twice(1), "also in the replay");
     }
 }

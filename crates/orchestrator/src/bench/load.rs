@@ -52,10 +52,7 @@ pub(super) struct Measurement {
 
 impl Caller {
     fn new(client: Client) -> Self {
-        Self {
-            client,
-            measured: Measured::default(),
-        }
+        Self { client, measured: Measured::default() }
     }
 
     /// Makes a call, once, and counts its outcome. None if it failed.
@@ -126,10 +123,7 @@ pub(super) async fn drive<W: Work>(
     let warm = each(crew, |member| member.warm_up(limits.warm_up)).await?;
     let watch = process.map(Process::watch).transpose()?;
     let start = Instant::now();
-    let (end, left) = (
-        limits.duration.map(|duration| start + duration),
-        Left::new(limits.count),
-    );
+    let (end, left) = (limits.duration.map(|duration| start + duration), Left::new(limits.count));
     let crew = each(warm, |member| member.work_until(end, left.clone())).await?;
     let mut measurement = Measurement {
         clients: crew.len(),
@@ -195,9 +189,7 @@ impl Left {
     /// Takes one of them; false if there is none.
     fn take(&self) -> bool {
         let decrement = |count: &AtomicU64| {
-            count
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-                .is_ok()
+            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         };
         self.0.as_deref().is_none_or(decrement)
     }

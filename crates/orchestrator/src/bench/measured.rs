@@ -43,19 +43,13 @@ impl Measured {
     }
 
     pub(super) fn succeed(&mut self, took: Duration) {
-        self.durations
-            .push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+        self.durations.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
     }
 
     fn fail(&mut self, status: &Status) {
         let failures = self.failures.entry(format!("{:?}", status.code()));
         let example = || status.message().to_owned();
-        failures
-            .or_insert_with(|| Failures {
-                count: 0,
-                example: example(),
-            })
-            .count += 1;
+        failures.or_insert_with(|| Failures { count: 0, example: example() }).count += 1;
     }
 
     /// Adds what another one measured.
@@ -118,17 +112,8 @@ mod tests {
 
     #[test]
     fn quantiles_are_exact() {
-        let distribution = |p50_ms, p99_ms, max_ms| {
-            Some(Distribution {
-                p50_ms,
-                p99_ms,
-                max_ms,
-            })
-        };
-        assert_eq!(
-            millis(1..=1_000).distribution(),
-            distribution(500.0, 990.0, 1_000.0)
-        );
+        let distribution = |p50_ms, p99_ms, max_ms| Some(Distribution { p50_ms, p99_ms, max_ms });
+        assert_eq!(millis(1..=1_000).distribution(), distribution(500.0, 990.0, 1_000.0));
         assert_eq!(millis(1..=2).distribution(), distribution(1.0, 2.0, 2.0));
         assert_eq!(millis(7..=7).distribution(), distribution(7.0, 7.0, 7.0));
         assert_eq!(Measured::default().distribution(), None);
@@ -138,11 +123,7 @@ mod tests {
     fn failures_are_counted_by_code_and_apart_from_durations() {
         let mut measured = millis(1..=3);
         let mut other = Measured::default();
-        for status in [
-            Status::unknown("40001"),
-            Status::unknown("25P02"),
-            Status::internal("x"),
-        ] {
+        for status in [Status::unknown("40001"), Status::unknown("25P02"), Status::internal("x")] {
             let took = Duration::from_secs(9);
             measured.record::<()>(took, &Err(status.clone()));
             other.record::<()>(took, &Err(status));

@@ -41,11 +41,7 @@ impl Process {
     /// # Errors
     /// There is no such process, or no `/proc`.
     pub(super) fn watch(self) -> anyhow::Result<Watch> {
-        Ok(Watch {
-            process: self,
-            since: Instant::now(),
-            cpu: self.cpu()?,
-        })
+        Ok(Watch { process: self, since: Instant::now(), cpu: self.cpu()? })
     }
 
     fn cpu(self) -> anyhow::Result<Duration> {
@@ -117,9 +113,7 @@ mod tests {
 
     #[test]
     fn a_process_can_watch_itself_and_none_that_is_not_there() {
-        let own = Process {
-            pid: std::process::id(),
-        };
+        let own = Process { pid: std::process::id() };
         let usage = own.watch().unwrap().usage().unwrap();
         assert!(usage.memory_peak_mib >= 1.0, "{usage:?}");
         assert!(Process { pid: u32::MAX }.watch().is_err());

@@ -99,26 +99,16 @@ impl Row {
         elapsed: Duration,
         delays: &Measured,
     ) -> Self {
-        let nothing_called = Measurement {
-            clients: subscribers,
-            elapsed,
-            ..Measurement::default()
-        };
-        let row = Self {
-            distribution: delays.distribution(),
-            ..Self::new(workload, variant, &nothing_called)
-        };
+        let nothing_called = Measurement { clients: subscribers, elapsed, ..Measurement::default() };
+        let row =
+            Self { distribution: delays.distribution(), ..Self::new(workload, variant, &nothing_called) };
         row.with_items("events", delays.succeeded() as u64)
     }
 
     /// Says what the calls got done.
     pub(super) fn with_items(mut self, name: &'static str, count: u64) -> Self {
         let per_second = rate(count as f64, self.seconds);
-        self.items = Some(Items {
-            name,
-            count,
-            per_second,
-        });
+        self.items = Some(Items { name, count, per_second });
         self
     }
 
@@ -152,16 +142,8 @@ impl Report {
     /// # Errors
     /// The output cannot be written to.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self {
-            address,
-            server_version,
-            cores,
-            rows,
-        } = self;
-        writeln!(
-            out,
-            "{address}, version {server_version}; {cores} cores on this side\n"
-        )?;
+        let Self { address, server_version, cores, rows } = self;
+        writeln!(out, "{address}, version {server_version}; {cores} cores on this side\n")?;
         writeln!(out, "{}\n", table(rows))?;
         for row in rows {
             write_remarks(out, row)?;
@@ -210,9 +192,7 @@ fn cells(row: &Row) -> [String; 14] {
         row.variant.clone(),
         row.clients.to_string(),
         cell((row.calls > 0).then_some(row.calls_per_second)),
-        items.map_or_else(String::new, |items| {
-            format!("{} {}", number(items.per_second), items.name)
-        }),
+        items.map_or_else(String::new, |items| format!("{} {}", number(items.per_second), items.name)),
         distribution(|distribution| distribution.p50_ms),
         distribution(|distribution| distribution.p99_ms),
         distribution(|distribution| distribution.max_ms),
@@ -226,14 +206,9 @@ fn cells(row: &Row) -> [String; 14] {
 }
 
 fn write_remarks(out: &mut impl Write, row: &Row) -> io::Result<()> {
-    let Row {
-        workload, variant, ..
-    } = row;
+    let Row { workload, variant, .. } = row;
     for (code, Failures { count, example }) in &row.failures {
-        writeln!(
-            out,
-            "{workload}, {variant}: {count} × {code}, for example {example:?}"
-        )?;
+        writeln!(out, "{workload}, {variant}: {count} × {code}, for example {example:?}")?;
     }
     match &row.check {
         Some(Check::Passed(what)) => writeln!(out, "{workload}, {variant}: {what}"),
@@ -269,12 +244,8 @@ mod tests {
     fn row() -> Row {
         let mut measured: Measured = (1..=100).map(Duration::from_millis).collect();
         measured.record::<()>(Duration::ZERO, &Err(Status::unknown("40001")));
-        let measurement = Measurement {
-            clients: 8,
-            measured,
-            elapsed: Duration::from_secs(2),
-            ..Measurement::default()
-        };
+        let measurement =
+            Measurement { clients: 8, measured, elapsed: Duration::from_secs(2), ..Measurement::default() };
         Row::new("register", "batch 1", &measurement)
             .with_items("tasks", 500)
             .with_commits(Some((200.0, 1.5)))

@@ -61,12 +61,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
     /// The server's database, to measure how fast it commits; may hold a password, so prefer the variable.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ORCHESTRATOR_DATABASE_URL",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", env = "ORCHESTRATOR_DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
     /// Also write everything into this file, as one JSON document.
     #[arg(long, value_name = "FILE")]
@@ -147,11 +142,7 @@ impl Bench {
             (None, None) => Some(Duration::from_secs(self.of_tour(2, 10))),
             (given, _) => given,
         };
-        Limits {
-            warm_up: self.warm_up,
-            duration,
-            count: self.count,
-        }
+        Limits { warm_up: self.warm_up, duration, count: self.count }
     }
 
     /// How long a workload runs that has no other end.

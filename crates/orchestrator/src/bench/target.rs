@@ -26,9 +26,7 @@ impl Target {
     /// Nobody answers at the address.
     pub(super) async fn connect(&self) -> anyhow::Result<Client> {
         let options = ClientOptions::new(&self.address, &self.organization, &self.channel);
-        Client::connect(options)
-            .await
-            .context("cannot reach the server under load")
+        Client::connect(options).await.context("cannot reach the server under load")
     }
 
     /// So many clients, each with a connection of its own as long as there are not too many.

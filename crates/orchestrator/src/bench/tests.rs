@@ -20,9 +20,7 @@ struct Arguments {
 
 fn bench(arguments: &str, server: &Standalone) -> Bench {
     let address = format!("http://{}", server.address);
-    let arguments = ["bench", "--address", &address]
-        .into_iter()
-        .chain(arguments.split(' '));
+    let arguments = ["bench", "--address", &address].into_iter().chain(arguments.split(' '));
     Arguments::parse_from(arguments).bench
 }
 
@@ -73,21 +71,15 @@ async fn register() {
 #[tokio::test]
 async fn lifecycle() {
     let arguments = "lifecycle --clients 1,3 --count 7 --shared --own --warm-up 2";
-    let expected = [
-        ("one plan", 1, 21, 7),
-        ("one plan", 3, 21, 7),
-        ("own plans", 1, 21, 7),
-        ("own plans", 3, 21, 7),
-    ];
+    let expected =
+        [("one plan", 1, 21, 7), ("one plan", 3, 21, 7), ("own plans", 1, 21, 7), ("own plans", 3, 21, 7)];
     check(arguments, &expected).await;
 }
 
 #[tokio::test]
 async fn a_lifecycle_ends_when_no_task_is_left() {
     let server = start().await;
-    let session = Session::open(bench("lifecycle --clients 3 --count 5", &server))
-        .await
-        .unwrap();
+    let session = Session::open(bench("lifecycle --clients 3 --count 5", &server)).await.unwrap();
     let rows = Workload::Lifecycle.run(&session).await.unwrap();
     assert_eq!(counts(&rows), [("one plan", 3, 15, 5)]);
     server.stop().await.unwrap();
@@ -118,35 +110,22 @@ async fn paging() {
     // The root of the plan is a task, too.
     let report = report("paging --count 1100").await;
     let walks: Vec<_> = report.rows.iter().step_by(3).collect();
-    let rows: Vec<_> = walks
-        .iter()
-        .map(|row| row.items.as_ref().unwrap().count)
-        .collect();
+    let rows: Vec<_> = walks.iter().map(|row| row.items.as_ref().unwrap().count).collect();
     assert_eq!(rows[..2], [1_101, 1_101]);
     assert!(rows[2] > 1_101, "{rows:?}");
-    assert!(
-        report
-            .rows
-            .iter()
-            .all(|row| row.calls > 0 && row.failures.is_empty())
-    );
+    assert!(report.rows.iter().all(|row| row.calls > 0 && row.failures.is_empty()));
 }
 
 #[tokio::test]
 async fn reads() {
-    let expected = [
-        ("one plan of 1000 tasks", 1, 50, 0),
-        ("one plan of 1000 tasks", 3, 50, 0),
-    ];
+    let expected = [("one plan of 1000 tasks", 1, 50, 0), ("one plan of 1000 tasks", 3, 50, 0)];
     check("reads --clients 1,3 --count 50", &expected).await;
 }
 
 #[tokio::test]
 async fn fan_out() {
     let report = report("fan-out --subscribers 3 --rate 100 --duration 200ms").await;
-    let [writes, receipts] = report.rows.as_slice() else {
-        panic!("{report:?}")
-    };
+    let [writes, receipts] = report.rows.as_slice() else { panic!("{report:?}") };
     assert!(writes.calls > 0 && writes.failures.is_empty(), "{writes:?}");
     // The last event, which ends the listening, is received as well.
     let received = receipts.items.as_ref().unwrap().count;
@@ -157,9 +136,7 @@ async fn fan_out() {
 #[tokio::test]
 async fn mixed() {
     let report = report("mixed --clients 4 --subscribers 3 --count 300 --seed 7").await;
-    let [calls, receipts] = report.rows.as_slice() else {
-        panic!("{report:?}")
-    };
+    let [calls, receipts] = report.rows.as_slice() else { panic!("{report:?}") };
     assert_eq!((calls.calls, calls.failed), (300, 0), "{calls:?}");
     assert!(calls.items.as_ref().unwrap().count > 0);
     assert!(receipts.items.as_ref().unwrap().count > 0);
@@ -173,9 +150,7 @@ async fn failing_calls_are_counted_and_end_nothing() {
     // The command line refuses this, and so does the server.
     settings.batch = vec![0];
     let report = measure(settings).await.unwrap();
-    let [row] = report.rows.as_slice() else {
-        panic!("{report:?}")
-    };
+    let [row] = report.rows.as_slice() else { panic!("{report:?}") };
     assert_eq!((row.calls, row.failed), (0, 5));
     let counts: Vec<_> = row.failures.values().map(|failures| failures.count).collect();
     assert_eq!(counts, [5], "{row:?}");

@@ -55,14 +55,8 @@ impl Channels {
     ///
     /// If the file is unreadable, too large or malformed.
     pub(crate) fn load(path: &Path) -> Result<Self, Error> {
-        let text = read(path).map_err(|source| Error::Unreadable {
-            path: path.into(),
-            source,
-        })?;
-        Self::parse(&text).map_err(|source| Error::Malformed {
-            path: path.into(),
-            source,
-        })
+        let text = read(path).map_err(|source| Error::Unreadable { path: path.into(), source })?;
+        Self::parse(&text).map_err(|source| Error::Malformed { path: path.into(), source })
     }
 
     /// Reads the text of a channel file: YAML with a mapping `channels` from the name of a channel to a list of organization ids.
@@ -75,13 +69,8 @@ impl Channels {
     /// If the text is not YAML or has another form.
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         let document: Option<Document> = serde_saphyr::from_str(text).map_err(|error| malformed(&error))?;
-        let channels = document
-            .and_then(|document| document.channels)
-            .unwrap_or_default();
-        let members = channels
-            .into_iter()
-            .map(|(channel, ids)| (channel.0, set(ids)))
-            .collect();
+        let channels = document.and_then(|document| document.channels).unwrap_or_default();
+        let members = channels.into_iter().map(|(channel, ids)| (channel.0, set(ids))).collect();
         Ok(Self { members })
     }
 }
@@ -146,12 +135,7 @@ mod tests {
 
     fn channels(members: &[(&str, &[&str])]) -> Channels {
         let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-        Channels {
-            members: members
-                .iter()
-                .map(|(channel, ids)| ((*channel).to_owned(), set(ids)))
-                .collect(),
-        }
+        Channels { members: members.iter().map(|(channel, ids)| ((*channel).to_owned(), set(ids))).collect() }
     }
 
     #[test]
@@ -169,10 +153,7 @@ mod tests {
             ("channels: {a: []}", channels(&[("a", &[])])),
             ("channels:\n  a:\n  c: null", channels(&[("a", &[]), ("c", &[])])),
             // Several channels; an organization in many; one listed twice.
-            (
-                "channels: {a: [x, y], c: [y]}",
-                channels(&[("a", &["x", "y"]), ("c", &["y"])]),
-            ),
+            ("channels: {a: [x, y], c: [y]}", channels(&[("a", &["x", "y"]), ("c", &["y"])])),
             ("channels: {a: [b, b, 'b']}", a_with_b()),
             // Names are as they are written.
             (
@@ -183,19 +164,10 @@ mod tests {
                     ("1.50", &["2020-01-01", "1_000"]),
                 ]),
             ),
-            (
-                "channels: {1: [b], 01: [b]}",
-                channels(&[("1", &["b"]), ("01", &["b"])]),
-            ),
-            (
-                "channels: {'~': ['null', \"\\u00e9\"]}",
-                channels(&[("~", &["null", "\u{e9}"])]),
-            ),
+            ("channels: {1: [b], 01: [b]}", channels(&[("1", &["b"]), ("01", &["b"])])),
+            ("channels: {'~': ['null', \"\\u00e9\"]}", channels(&[("~", &["null", "\u{e9}"])])),
             // Whatever else YAML offers.
-            (
-                "listeners: {x: [1, {}]}\nchannels: {a: [b]}\nother: ~",
-                a_with_b(),
-            ),
+            ("listeners: {x: [1, {}]}\nchannels: {a: [b]}\nother: ~", a_with_b()),
             ("---\nchannels: {a: [b]}\n...\n", a_with_b()),
             ("\u{feff}channels: {a: [b]}", a_with_b()),
             ("channels:\r\n  a:\r\n  - b\r\n", a_with_b()),
@@ -245,14 +217,8 @@ mod tests {
     fn names_have_at_most_a_hundred_characters() {
         let longest = "\u{e9}".repeat(ORGANIZATION_ID_CHARACTERS_MAX);
         let expected = channels(&[(&longest, &[&longest])]);
-        assert_eq!(
-            Channels::parse(&format!("channels: {{{longest}: [{longest}]}}")),
-            Ok(expected)
-        );
-        for text in [
-            format!("channels:\n  {longest}e: [b]"),
-            format!("channels:\n  a: [{longest}e]"),
-        ] {
+        assert_eq!(Channels::parse(&format!("channels: {{{longest}: [{longest}]}}")), Ok(expected));
+        for text in [format!("channels:\n  {longest}e: [b]"), format!("channels:\n  a: [{longest}e]")] {
             let error = Channels::parse(&text).unwrap_err().to_string();
             assert!(error.contains("has 101 characters, more than 100"), "{error}");
             assert!(error.contains("line 2, column "), "{error}");
@@ -264,10 +230,8 @@ mod tests {
         let page = include_str!("../../../../docs/configuration.md");
         let (_, rest) = page.split_once("```yaml\n").unwrap();
         let (sample, _) = rest.split_once("```").unwrap();
-        let expected = channels(&[
-            ("mychannel", &["MyOrg1MSP", "MyOrg2MSP"]),
-            ("yourchannel", &["MyOrg1MSP"]),
-        ]);
+        let expected =
+            channels(&[("mychannel", &["MyOrg1MSP", "MyOrg2MSP"]), ("yourchannel", &["MyOrg1MSP"])]);
         assert_eq!(Channels::parse(sample), Ok(expected));
     }
 
@@ -288,18 +252,8 @@ mod tests {
         let missing = Channels::load(Path::new("/no/such/file")).unwrap_err();
         assert_eq!(missing.to_string(), "read channel file /no/such/file");
         let malformed = load(b"channels: [").unwrap_err();
-        assert!(
-            malformed.to_string().starts_with("parse channel file "),
-            "{malformed}"
-        );
-        assert!(
-            malformed
-                .source()
-                .unwrap()
-                .to_string()
-                .ends_with("line 1, column 11"),
-            "{malformed:?}"
-        );
+        assert!(malformed.to_string().starts_with("parse channel file "), "{malformed}");
+        assert!(malformed.source().unwrap().to_string().ends_with("line 1, column 11"), "{malformed:?}");
     }
 
     #[test]

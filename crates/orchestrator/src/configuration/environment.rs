@@ -207,10 +207,7 @@ fn grpc(reader: &mut Reader) -> Option<Grpc> {
 fn keepalive_policy(reader: &mut Reader) -> Option<KeepalivePolicy> {
     let min_time = reader.read(GRPC_KEEPALIVE_POLICY_MIN_TIME, &DURATION);
     let permit_without_stream = reader.read(GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM, &BOOLEAN);
-    Some(KeepalivePolicy {
-        min_time: min_time?,
-        permit_without_stream: permit_without_stream?,
-    })
+    Some(KeepalivePolicy { min_time: min_time?, permit_without_stream: permit_without_stream? })
 }
 
 /// `Some(None)` is a server without TLS. A switch that cannot be read makes nothing else needed: only what is certainly wrong is told.
@@ -240,11 +237,7 @@ fn tls(reader: &mut Reader) -> Option<Option<Tls>> {
     } else {
         None
     };
-    Some(Some(Tls {
-        certificate: certificate?,
-        key: key?,
-        mutual,
-    }))
+    Some(Some(Tls { certificate: certificate?, key: key?, mutual }))
 }
 
 /// core/DEF-11.
@@ -259,19 +252,13 @@ fn refuse_impossible_identity_check(reader: &mut Reader) {
 fn http(reader: &mut Reader) -> Option<Http> {
     let listen = reader.read(HTTP_LISTEN, &SOCKET_ADDRESS);
     let metrics_enabled = reader.read_leniently(METRICS_ENABLED, &BOOLEAN);
-    Some(Http {
-        listen: listen?,
-        metrics_enabled: metrics_enabled?,
-    })
+    Some(Http { listen: listen?, metrics_enabled: metrics_enabled? })
 }
 
 fn log(reader: &mut Reader) -> Option<Log> {
     let level = reader.read_leniently(LOG_LEVEL, &LEVEL);
     let sql_verbose = reader.read_leniently(LOG_SQL_VERBOSE, &BOOLEAN);
-    Some(Log {
-        level: level?,
-        sql_verbose: sql_verbose?,
-    })
+    Some(Log { level: level?, sql_verbose: sql_verbose? })
 }
 
 #[cfg(test)]
@@ -326,11 +313,7 @@ mod tests {
     /// The names of the variables with problems, and the problems.
     fn rejected(base: Variables, changes: &[(&str, &str)]) -> (Vec<String>, String) {
         let problems = read(base, changes).expect_err(&format!("{changes:?}"));
-        let names = problems
-            .notices()
-            .iter()
-            .map(|problem| problem.variable.clone())
-            .collect();
+        let names = problems.notices().iter().map(|problem| problem.variable.clone()).collect();
         (names, problems.to_string())
     }
 
@@ -352,14 +335,8 @@ mod tests {
                 },
                 tls: None,
             },
-            http: Http {
-                listen: "[::]:8484".parse().unwrap(),
-                metrics_enabled: false,
-            },
-            log: Log {
-                level: LogLevel::Info,
-                sql_verbose: false,
-            },
+            http: Http { listen: "[::]:8484".parse().unwrap(), metrics_enabled: false },
+            log: Log { level: LogLevel::Info, sql_verbose: false },
             warnings: Vec::new(),
         };
         assert_eq!(accepted(PLAIN, &[]), expected);
@@ -398,14 +375,8 @@ mod tests {
                 },
                 tls: None,
             },
-            http: Http {
-                listen: "127.0.0.1:2".parse().unwrap(),
-                metrics_enabled: true,
-            },
-            log: Log {
-                level: LogLevel::Debug,
-                sql_verbose: true,
-            },
+            http: Http { listen: "127.0.0.1:2".parse().unwrap(), metrics_enabled: true },
+            log: Log { level: LogLevel::Debug, sql_verbose: true },
             ..accepted(PLAIN, &[])
         };
         assert_eq!(configuration, expected);
@@ -421,33 +392,20 @@ mod tests {
                 verify_client_msp_id,
             })
         };
-        let with = |mutual| {
-            Some(Tls {
-                certificate: "/tls.crt".into(),
-                key: "/tls.key".into(),
-                mutual,
-            })
-        };
+        let with = |mutual| Some(Tls { certificate: "/tls.crt".into(), key: "/tls.key".into(), mutual });
         let unchecked = ("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "false");
         assert_eq!(tls(&[]), with(mutual(true)));
         assert_eq!(tls(&[unchecked]), with(mutual(false)));
-        assert_eq!(
-            tls(&[unchecked, ("ORCHESTRATOR_MTLS_ENABLED", "false")]),
-            with(None)
-        );
+        assert_eq!(tls(&[unchecked, ("ORCHESTRATOR_MTLS_ENABLED", "false")]), with(None));
         assert_eq!(tls(&[unchecked, ("ORCHESTRATOR_TLS_ENABLED", "false")]), None);
     }
 
     #[test]
     fn settings_are_looked_at_only_where_they_are_needed() {
-        let nonsense: Vec<_> = [
-            "TLS_CERT_PATH",
-            "TLS_KEY_PATH",
-            "TLS_SERVER_CA_CERT",
-            "TLS_CLIENT_CA_CERT_DIR",
-        ]
-        .map(|name| format!("ORCHESTRATOR_{name}"))
-        .into();
+        let nonsense: Vec<_> =
+            ["TLS_CERT_PATH", "TLS_KEY_PATH", "TLS_SERVER_CA_CERT", "TLS_CLIENT_CA_CERT_DIR"]
+                .map(|name| format!("ORCHESTRATOR_{name}"))
+                .into();
         let mut changes: Vec<_> = nonsense.iter().map(|name| (name.as_str(), "")).collect();
         changes.push(("ORCHESTRATOR_MTLS_ENABLED", "nonsense"));
         assert_eq!(accepted(PLAIN, &changes), accepted(PLAIN, &[]));
@@ -456,97 +414,29 @@ mod tests {
     /// Each row: the environment, what is changed in it, and the variables that are then reported.
     const REJECTED: &[(Variables, Variables, &[&str])] = &[
         // Missing, and set but empty.
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_DATABASE_URL", UNSET)],
-            &["ORCHESTRATOR_DATABASE_URL"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_DATABASE_URL", "")],
-            &["ORCHESTRATOR_DATABASE_URL"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_CHANNEL_CONFIG", UNSET)],
-            &["ORCHESTRATOR_CHANNEL_CONFIG"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_CHANNEL_CONFIG", "")],
-            &["ORCHESTRATOR_CHANNEL_CONFIG"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TX_RETRY_BUDGET", UNSET)],
-            &["ORCHESTRATOR_TX_RETRY_BUDGET"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TX_RETRY_BUDGET", "")],
-            &["ORCHESTRATOR_TX_RETRY_BUDGET"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TLS_ENABLED", UNSET)],
-            &["ORCHESTRATOR_TLS_ENABLED"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TLS_ENABLED", "")],
-            &["ORCHESTRATOR_TLS_ENABLED"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", UNSET)],
-            &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "")],
-            &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_TLS_CERT_PATH", UNSET)],
-            &["ORCHESTRATOR_TLS_CERT_PATH"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_TLS_KEY_PATH", UNSET)],
-            &["ORCHESTRATOR_TLS_KEY_PATH"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_MTLS_ENABLED", UNSET)],
-            &["ORCHESTRATOR_MTLS_ENABLED"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_TLS_SERVER_CA_CERT", UNSET)],
-            &["ORCHESTRATOR_TLS_SERVER_CA_CERT"],
-        ),
+        (PLAIN, &[("ORCHESTRATOR_DATABASE_URL", UNSET)], &["ORCHESTRATOR_DATABASE_URL"]),
+        (PLAIN, &[("ORCHESTRATOR_DATABASE_URL", "")], &["ORCHESTRATOR_DATABASE_URL"]),
+        (PLAIN, &[("ORCHESTRATOR_CHANNEL_CONFIG", UNSET)], &["ORCHESTRATOR_CHANNEL_CONFIG"]),
+        (PLAIN, &[("ORCHESTRATOR_CHANNEL_CONFIG", "")], &["ORCHESTRATOR_CHANNEL_CONFIG"]),
+        (PLAIN, &[("ORCHESTRATOR_TX_RETRY_BUDGET", UNSET)], &["ORCHESTRATOR_TX_RETRY_BUDGET"]),
+        (PLAIN, &[("ORCHESTRATOR_TX_RETRY_BUDGET", "")], &["ORCHESTRATOR_TX_RETRY_BUDGET"]),
+        (PLAIN, &[("ORCHESTRATOR_TLS_ENABLED", UNSET)], &["ORCHESTRATOR_TLS_ENABLED"]),
+        (PLAIN, &[("ORCHESTRATOR_TLS_ENABLED", "")], &["ORCHESTRATOR_TLS_ENABLED"]),
+        (PLAIN, &[("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", UNSET)], &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"]),
+        (PLAIN, &[("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "")], &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"]),
+        (CHECKED, &[("ORCHESTRATOR_TLS_CERT_PATH", UNSET)], &["ORCHESTRATOR_TLS_CERT_PATH"]),
+        (CHECKED, &[("ORCHESTRATOR_TLS_KEY_PATH", UNSET)], &["ORCHESTRATOR_TLS_KEY_PATH"]),
+        (CHECKED, &[("ORCHESTRATOR_MTLS_ENABLED", UNSET)], &["ORCHESTRATOR_MTLS_ENABLED"]),
+        (CHECKED, &[("ORCHESTRATOR_TLS_SERVER_CA_CERT", UNSET)], &["ORCHESTRATOR_TLS_SERVER_CA_CERT"]),
         (
             CHECKED,
             &[("ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR", UNSET)],
             &["ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR"],
         ),
         // Malformed.
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TX_RETRY_BUDGET", "500")],
-            &["ORCHESTRATOR_TX_RETRY_BUDGET"],
-        ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_TLS_ENABLED", "yes")],
-            &["ORCHESTRATOR_TLS_ENABLED"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_MTLS_ENABLED", "on")],
-            &["ORCHESTRATOR_MTLS_ENABLED"],
-        ),
+        (PLAIN, &[("ORCHESTRATOR_TX_RETRY_BUDGET", "500")], &["ORCHESTRATOR_TX_RETRY_BUDGET"]),
+        (PLAIN, &[("ORCHESTRATOR_TLS_ENABLED", "yes")], &["ORCHESTRATOR_TLS_ENABLED"]),
+        (CHECKED, &[("ORCHESTRATOR_MTLS_ENABLED", "on")], &["ORCHESTRATOR_MTLS_ENABLED"]),
         (
             PLAIN,
             &[("ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE", "0")],
@@ -557,29 +447,14 @@ mod tests {
             &[("ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE", "-1")],
             &["ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE"],
         ),
-        (
-            PLAIN,
-            &[("ORCHESTRATOR_GRPC_LISTEN", "9000")],
-            &["ORCHESTRATOR_GRPC_LISTEN"],
-        ),
+        (PLAIN, &[("ORCHESTRATOR_GRPC_LISTEN", "9000")], &["ORCHESTRATOR_GRPC_LISTEN"]),
         // The identity check without the certificates that it checks.
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_TLS_ENABLED", "false")],
-            &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"],
-        ),
-        (
-            CHECKED,
-            &[("ORCHESTRATOR_MTLS_ENABLED", "false")],
-            &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"],
-        ),
+        (CHECKED, &[("ORCHESTRATOR_TLS_ENABLED", "false")], &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"]),
+        (CHECKED, &[("ORCHESTRATOR_MTLS_ENABLED", "false")], &["ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"]),
         (
             PLAIN,
             &[("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "true")],
-            &[
-                "ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR",
-                "ORCHESTRATOR_VERIFY_CLIENT_MSP_ID",
-            ],
+            &["ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR", "ORCHESTRATOR_VERIFY_CLIENT_MSP_ID"],
         ),
         // Several at once; what a malformed switch would have made necessary is not guessed.
         (
@@ -629,14 +504,8 @@ mod tests {
 
     #[test]
     fn a_variable_with_a_default_must_not_be_empty() {
-        let lenient = [
-            settings::METRICS_ENABLED,
-            settings::LOG_LEVEL,
-            settings::LOG_SQL_VERBOSE,
-        ];
-        let with_default = settings::ALL
-            .into_iter()
-            .filter(|setting| setting.default.is_some());
+        let lenient = [settings::METRICS_ENABLED, settings::LOG_LEVEL, settings::LOG_SQL_VERBOSE];
+        let with_default = settings::ALL.into_iter().filter(|setting| setting.default.is_some());
         for setting in with_default {
             if lenient.contains(&setting) {
                 assert_eq!(accepted(PLAIN, &[(setting.name, "")]), accepted(PLAIN, &[]));
@@ -652,19 +521,10 @@ mod tests {
     fn a_malformed_lenient_variable_counts_as_its_default_with_a_warning() {
         for name in ["METRICS_ENABLED", "LOG_LEVEL", "LOG_SQL_VERBOSE"] {
             let configuration = accepted(PLAIN, &[(name, "NOTICE")]);
-            let warned: Vec<_> = configuration
-                .warnings
-                .iter()
-                .map(|warning| warning.variable.as_str())
-                .collect();
+            let warned: Vec<_> =
+                configuration.warnings.iter().map(|warning| warning.variable.as_str()).collect();
             assert_eq!(warned, [name]);
-            assert_eq!(
-                ServeConfiguration {
-                    warnings: Vec::new(),
-                    ..configuration
-                },
-                accepted(PLAIN, &[])
-            );
+            assert_eq!(ServeConfiguration { warnings: Vec::new(), ..configuration }, accepted(PLAIN, &[]));
         }
     }
 
@@ -672,10 +532,7 @@ mod tests {
     fn an_unknown_variable_is_a_warning() {
         let warnings = accepted(PLAIN, &[("ORCHESTRATOR_TLS_ENABLE", "true")]).warnings;
         assert_eq!(warnings.len(), 1);
-        assert_eq!(
-            warnings[0].to_string(),
-            "ORCHESTRATOR_TLS_ENABLE: is not a known setting; ignored"
-        );
+        assert_eq!(warnings[0].to_string(), "ORCHESTRATOR_TLS_ENABLE: is not a known setting; ignored");
     }
 
     #[test]
@@ -696,9 +553,6 @@ mod tests {
         ];
         let (_, problems) = rejected(CHECKED, &changes);
         let page = include_str!("../../../../docs/configuration.md");
-        assert!(
-            page.contains(&format!("```text\n{problems}\n```\n")),
-            "{problems}"
-        );
+        assert!(page.contains(&format!("```text\n{problems}\n```\n")), "{problems}");
     }
 }

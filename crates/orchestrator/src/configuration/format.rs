@@ -22,15 +22,11 @@ pub(super) struct Format<T> {
 
 const MESSAGE_SIZE_BYTES: RangeInclusive<usize> = 64 * 1024..=256 * 1024 * 1024;
 
-pub(super) const BOOLEAN: Format<bool> = Format {
-    expected: "one of 1, t, T, TRUE, true, True or 0, f, F, FALSE, false, False",
-    parse: boolean,
-};
+pub(super) const BOOLEAN: Format<bool> =
+    Format { expected: "one of 1, t, T, TRUE, true, True or 0, f, F, FALSE, false, False", parse: boolean };
 
-pub(super) const PATH: Format<PathBuf> = Format {
-    expected: "a path",
-    parse: |text| not_empty(text).map(PathBuf::from),
-};
+pub(super) const PATH: Format<PathBuf> =
+    Format { expected: "a path", parse: |text| not_empty(text).map(PathBuf::from) };
 
 pub(super) const POSTGRES_URL: Format<DatabaseUrl> = Format {
     expected: "a PostgreSQL URL such as postgres://user:password@host:5432/database",
@@ -43,18 +39,12 @@ pub(super) const DURATION: Format<Duration> = Format {
     parse: |text| Some(go_duration::parse(text)?.try_into().unwrap_or(Duration::ZERO)),
 };
 
-pub(super) const POSITIVE_INTEGER: Format<NonZeroUsize> = Format {
-    expected: "a decimal integer of at least 1",
-    parse: |text| text.parse().ok(),
-};
+pub(super) const POSITIVE_INTEGER: Format<NonZeroUsize> =
+    Format { expected: "a decimal integer of at least 1", parse: |text| text.parse().ok() };
 
 pub(super) const MESSAGE_SIZE: Format<usize> = Format {
     expected: "a number of bytes from 65536 (64 KiB) to 268435456 (256 MiB)",
-    parse: |text| {
-        text.parse()
-            .ok()
-            .filter(|bytes| MESSAGE_SIZE_BYTES.contains(bytes))
-    },
+    parse: |text| text.parse().ok().filter(|bytes| MESSAGE_SIZE_BYTES.contains(bytes)),
 };
 
 pub(super) const SOCKET_ADDRESS: Format<SocketAddr> = Format {
@@ -111,9 +101,7 @@ mod tests {
     fn booleans() {
         let yes = ["1", "t", "T", "TRUE", "true", "True"].map(|text| (text, true));
         let no = ["0", "f", "F", "FALSE", "false", "False"].map(|text| (text, false));
-        let rejected = [
-            "", "yes", "no", "on", "off", "tRUE", "y", " true", "true ", "01", "2",
-        ];
+        let rejected = ["", "yes", "no", "on", "off", "tRUE", "y", " true", "true ", "01", "2"];
         check(&BOOLEAN, &[yes, no].concat(), &rejected);
     }
 
@@ -132,33 +120,14 @@ mod tests {
     fn positive_integers() {
         let accepted = [("1", 1), ("+100", 100), ("007", 7)]
             .map(|(text, number)| (text, NonZeroUsize::new(number).unwrap()));
-        let rejected = [
-            "",
-            "0",
-            "-0",
-            "-1",
-            "1.0",
-            "1e3",
-            "1_000",
-            "0x10",
-            " 1",
-            "99999999999999999999",
-        ];
+        let rejected = ["", "0", "-0", "-1", "1.0", "1e3", "1_000", "0x10", " 1", "99999999999999999999"];
         check(&POSITIVE_INTEGER, &accepted, &rejected);
     }
 
     #[test]
     fn message_sizes() {
-        let accepted = [
-            ("65536", 65_536),
-            ("4194304", 4_194_304),
-            ("268435456", 268_435_456),
-        ];
-        check(
-            &MESSAGE_SIZE,
-            &accepted,
-            &["", "0", "-1", "65535", "268435457", "4MiB"],
-        );
+        let accepted = [("65536", 65_536), ("4194304", 4_194_304), ("268435456", 268_435_456)];
+        check(&MESSAGE_SIZE, &accepted, &["", "0", "-1", "65535", "268435457", "4MiB"]);
     }
 
     #[test]

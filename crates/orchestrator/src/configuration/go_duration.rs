@@ -11,16 +11,8 @@ use jiff::SignedDuration;
 /// unit. Parts of a nanosecond are cut off.
 pub(super) fn parse(text: &str) -> Option<SignedDuration> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let nanoseconds = if unsigned == "0" {
-        0
-    } else {
-        sum_of_pairs(unsigned)?
-    };
-    let signed = if text.starts_with('-') {
-        -nanoseconds
-    } else {
-        nanoseconds
-    };
+    let nanoseconds = if unsigned == "0" { 0 } else { sum_of_pairs(unsigned)? };
+    let signed = if text.starts_with('-') { -nanoseconds } else { nanoseconds };
     i64::try_from(signed).ok().map(SignedDuration::from_nanos)
 }
 
@@ -47,10 +39,7 @@ fn first_pair(text: &str) -> Option<(i128, &str)> {
     }
     let (unit, rest) = split_while(rest, |c| !c.is_ascii_digit() && c != '.');
     let unit = nanoseconds_of_unit(unit)?;
-    Some((
-        whole_units(whole)?.checked_mul(unit)? + part_of_unit(fraction, unit),
-        rest,
-    ))
+    Some((whole_units(whole)?.checked_mul(unit)? + part_of_unit(fraction, unit), rest))
 }
 
 fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -72,21 +61,14 @@ fn nanoseconds_of_unit(unit: &str) -> Option<i128> {
 
 /// The number before the point, which may be left out if there is one behind it.
 fn whole_units(digits: &str) -> Option<i128> {
-    if digits.is_empty() {
-        Some(0)
-    } else {
-        digits.parse::<u64>().ok().map(i128::from)
-    }
+    if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok().map(i128::from) }
 }
 
 /// The nanoseconds of the digits behind the point; those after the eighteenth are below a nanosecond in every unit.
 fn part_of_unit(digits: &str, unit: i128) -> i128 {
-    let (numerator, denominator) = digits
-        .bytes()
-        .take(18)
-        .fold((0, 1), |(numerator, denominator), digit| {
-            (numerator * 10 + i128::from(digit - b'0'), denominator * 10)
-        });
+    let (numerator, denominator) = digits.bytes().take(18).fold((0, 1), |(numerator, denominator), digit| {
+        (numerator * 10 + i128::from(digit - b'0'), denominator * 10)
+    });
     numerator * unit / denominator
 }
 
@@ -199,11 +181,7 @@ mod tests {
     #[test]
     fn accepted_texts_have_the_value_that_go_gives_them() {
         for (text, nanoseconds) in ACCEPTED {
-            assert_eq!(
-                parse(text),
-                Some(SignedDuration::from_nanos(*nanoseconds)),
-                "{text:?}"
-            );
+            assert_eq!(parse(text), Some(SignedDuration::from_nanos(*nanoseconds)), "{text:?}");
         }
     }
 

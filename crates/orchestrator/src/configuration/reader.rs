@@ -59,11 +59,7 @@ impl Reader {
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .collect();
-        Self {
-            environment,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Self { environment, problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// The value of a setting, or of its default if the variable is not set. A missing or malformed value is a problem and gives `None`.
@@ -85,9 +81,7 @@ impl Reader {
         let given = self.value(setting).filter(|value| !value.is_empty());
         match given.map(|value| parse(setting, format, value)) {
             Some(Ok(value)) => return Some(value),
-            Some(Err(message)) => self
-                .warnings
-                .push(notice(setting.name, message + "; the default is used")),
+            Some(Err(message)) => self.warnings.push(notice(setting.name, message + "; the default is used")),
             None => {}
         }
         let result = default(setting, format);
@@ -101,9 +95,7 @@ impl Reader {
 
     /// What the operator should know although the server can start, unknown variables included.
     pub(super) fn warnings(&self) -> Vec<Notice> {
-        let unknown = self
-            .unknown_variables()
-            .map(|name| notice(name, "is not a known setting; ignored"));
+        let unknown = self.unknown_variables().map(|name| notice(name, "is not a known setting; ignored"));
         self.warnings.iter().cloned().chain(unknown).collect()
     }
 
@@ -113,17 +105,11 @@ impl Reader {
             configuration.is_some() || !self.problems.is_empty(),
             "nothing is missing without a problem"
         );
-        configuration
-            .filter(|_| self.problems.is_empty())
-            .ok_or(Problems(self.problems))
+        configuration.filter(|_| self.problems.is_empty()).ok_or(Problems(self.problems))
     }
 
     fn value(&self, setting: Setting) -> Option<&OsStr> {
-        debug_assert!(
-            settings::ALL.contains(&setting),
-            "{} is not in the list of settings",
-            setting.name
-        );
+        debug_assert!(settings::ALL.contains(&setting), "{} is not in the list of settings", setting.name);
         self.environment.get(setting.name).map(OsString::as_os_str)
     }
 
@@ -143,10 +129,7 @@ impl Reader {
     /// Kubernetes announces every service of a namespace to its pods, as `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT_9000_TCP` and so on. A
     /// service named after a release `orchestrator` thus brings a dozen variables with our prefix.
     fn announces_service(&self, name: &str) -> bool {
-        let services = self
-            .environment
-            .keys()
-            .filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
+        let services = self.environment.keys().filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
         services
             .filter_map(|service| name.strip_prefix(service))
             .any(|rest| rest == "_PORT" || rest.starts_with("_PORT_") || rest.starts_with("_SERVICE_"))
@@ -154,10 +137,7 @@ impl Reader {
 }
 
 fn notice(variable: &str, message: impl Into<String>) -> Notice {
-    Notice {
-        variable: variable.to_owned(),
-        message: message.into(),
-    }
+    Notice { variable: variable.to_owned(), message: message.into() }
 }
 
 fn parse<T>(setting: Setting, format: &Format<T>, value: &OsStr) -> Result<T, String> {
@@ -168,10 +148,7 @@ fn parse<T>(setting: Setting, format: &Format<T>, value: &OsStr) -> Result<T, St
 }
 
 fn default<T>(setting: Setting, format: &Format<T>) -> Result<T, String> {
-    setting
-        .default
-        .and_then(format.parse)
-        .ok_or_else(|| format!("is missing; expected {}", format.expected))
+    setting.default.and_then(format.parse).ok_or_else(|| format!("is missing; expected {}", format.expected))
 }
 
 /// What is wrong with a value that does not have its format.
@@ -191,27 +168,16 @@ mod tests {
     use super::*;
 
     fn reader(environment: &[(&str, &str)]) -> Reader {
-        Reader::new(
-            environment
-                .iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        )
+        Reader::new(environment.iter().map(|(name, value)| (name.into(), value.into())))
     }
 
     fn warnings(environment: &[(&str, &str)]) -> Vec<String> {
-        reader(environment)
-            .warnings()
-            .into_iter()
-            .map(|warning| warning.variable)
-            .collect()
+        reader(environment).warnings().into_iter().map(|warning| warning.variable).collect()
     }
 
     #[test]
     fn a_secret_value_is_never_shown() {
-        const NUMBER: Format<u8> = Format {
-            expected: "a number",
-            parse: |text| text.parse().ok(),
-        };
+        const NUMBER: Format<u8> = Format { expected: "a number", parse: |text| text.parse().ok() };
         let mut reader = reader(&[("ORCHESTRATOR_DATABASE_URL", "hunter2")]);
         assert_eq!(reader.read(settings::DATABASE_URL, &NUMBER), None);
         let problems = reader.finish(None::<()>).unwrap_err();
@@ -228,12 +194,7 @@ mod tests {
         let mut reader = Reader::new([("ORCHESTRATOR_TLS_ENABLED".into(), value)]);
         assert_eq!(reader.read(settings::TLS_ENABLED, &BOOLEAN), None);
         let problems = reader.finish(None::<()>).unwrap_err();
-        assert!(
-            problems.notices()[0]
-                .message
-                .starts_with(r#""tru\xFF" is malformed"#),
-            "{problems}"
-        );
+        assert!(problems.notices()[0].message.starts_with(r#""tru\xFF" is malformed"#), "{problems}");
     }
 
     #[test]

@@ -19,27 +19,15 @@ pub(super) struct Setting {
 
 impl Setting {
     const fn required(name: &'static str) -> Self {
-        Self {
-            name,
-            default: None,
-            secret: false,
-        }
+        Self { name, default: None, secret: false }
     }
 
     const fn optional(name: &'static str, default: &'static str) -> Self {
-        Self {
-            name,
-            default: Some(default),
-            secret: false,
-        }
+        Self { name, default: Some(default), secret: false }
     }
 
     const fn secret(name: &'static str) -> Self {
-        Self {
-            name,
-            default: None,
-            secret: true,
-        }
+        Self { name, default: None, secret: true }
     }
 }
 
@@ -63,10 +51,8 @@ pub(super) const GRPC_MAX_MESSAGE_SIZE: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_MAX_MESSAGE_SIZE", "4194304");
 pub(super) const GRPC_KEEPALIVE_POLICY_MIN_TIME: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_KEEPALIVE_POLICY_MIN_TIME", "30s");
-pub(super) const GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM: Setting = Setting::optional(
-    "ORCHESTRATOR_GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM",
-    "false",
-);
+pub(super) const GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM", "false");
 pub(super) const HTTP_LISTEN: Setting = Setting::optional("ORCHESTRATOR_HTTP_LISTEN", "[::]:8484");
 pub(super) const METRICS_ENABLED: Setting = Setting::optional("METRICS_ENABLED", "false");
 pub(super) const LOG_LEVEL: Setting = Setting::optional("LOG_LEVEL", "info");
@@ -105,11 +91,7 @@ mod tests {
 
     /// Name and default of every table row that begins with a variable: `` | `NAME` | needed | format | `default` | meaning | ``.
     fn rows_of_the_page() -> Vec<(&'static str, Option<&'static str>)> {
-        let cells = |line: &'static str| {
-            line.split('|')
-                .map(|cell| cell.trim().trim_matches('`'))
-                .collect()
-        };
+        let cells = |line: &'static str| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         PAGE.lines()
             .map(cells)
             .filter(|cells: &Vec<_>| cells.len() == 7 && is_variable(cells[1]))
@@ -123,10 +105,7 @@ mod tests {
 
     #[test]
     fn the_page_lists_every_setting_with_its_default_and_no_other() {
-        let settings: Vec<_> = ALL
-            .iter()
-            .map(|setting| (setting.name, setting.default))
-            .collect();
+        let settings: Vec<_> = ALL.iter().map(|setting| (setting.name, setting.default)).collect();
         assert_eq!(rows_of_the_page(), settings);
     }
 

@@ -65,11 +65,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     fn plan(&self) -> Plan {
-        Plan {
-            organizations: self.organizations.into(),
-            rounds: self.rounds.into(),
-            seed: self.seed,
-        }
+        Plan { organizations: self.organizations.into(), rounds: self.rounds.into(), seed: self.seed }
     }
 }
 
@@ -124,14 +120,8 @@ fn make_folder(wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(temporary.context("cannot make a temporary folder")?.keep());
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut entries = folder
-        .read_dir()
-        .with_context(|| format!("cannot read {}", folder.display()))?;
-    ensure!(
-        entries.next().is_none(),
-        "{} is not empty: use another --data",
-        folder.display()
-    );
+    let mut entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
+    ensure!(entries.next().is_none(), "{} is not empty: use another --data", folder.display());
     Ok(folder.to_owned())
 }
 
@@ -187,11 +177,7 @@ async fn learn(
         error = first_failure(&mut organizations) => return Err(error),
     };
     organizations.shutdown().await;
-    Ok(Finished {
-        seen,
-        calls: clients.iter().map(Client::calls).sum(),
-        duration: start.elapsed(),
-    })
+    Ok(Finished { seen, calls: clients.iter().map(Client::calls).sum(), duration: start.elapsed() })
 }
 
 /// Organizations never end by themselves, so the first one that ends has failed.

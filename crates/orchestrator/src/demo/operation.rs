@@ -65,42 +65,23 @@ impl Operation {
 
     /// The inputs as a function declares them (compute/FUNC-3).
     pub(super) fn inputs(self) -> BTreeMap<String, FunctionInput> {
-        let model = |multiple, optional| FunctionInput {
-            kind: AssetKind::AssetModel.into(),
-            multiple,
-            optional,
-        };
-        let opener = FunctionInput {
-            kind: AssetKind::AssetDataManager.into(),
-            multiple: false,
-            optional: false,
-        };
-        let data = FunctionInput {
-            kind: AssetKind::AssetDataSample.into(),
-            multiple: true,
-            optional: false,
-        };
+        let model =
+            |multiple, optional| FunctionInput { kind: AssetKind::AssetModel.into(), multiple, optional };
+        let opener =
+            FunctionInput { kind: AssetKind::AssetDataManager.into(), multiple: false, optional: false };
+        let data = FunctionInput { kind: AssetKind::AssetDataSample.into(), multiple: true, optional: false };
         match self {
-            Self::Train { .. } => named([
-                (OPENER, opener),
-                (DATA_SAMPLES, data),
-                (MODEL, model(false, true)),
-            ]),
+            Self::Train { .. } => {
+                named([(OPENER, opener), (DATA_SAMPLES, data), (MODEL, model(false, true))])
+            }
             Self::Aggregate => named([(MODELS, model(true, false))]),
-            Self::Test => named([
-                (OPENER, opener),
-                (DATA_SAMPLES, data),
-                (MODEL, model(false, false)),
-            ]),
+            Self::Test => named([(OPENER, opener), (DATA_SAMPLES, data), (MODEL, model(false, false))]),
         }
     }
 
     /// The outputs as a function declares them (compute/FUNC-4).
     pub(super) fn outputs(self) -> BTreeMap<String, FunctionOutput> {
-        let output = |kind: AssetKind| FunctionOutput {
-            kind: kind.into(),
-            multiple: false,
-        };
+        let output = |kind: AssetKind| FunctionOutput { kind: kind.into(), multiple: false };
         match self {
             Self::Train { .. } | Self::Aggregate => named([(MODEL, output(AssetKind::AssetModel))]),
             Self::Test => named([(PERFORMANCE, output(AssetKind::AssetPerformance))]),
@@ -132,10 +113,7 @@ impl Operation {
 }
 
 fn named<T, const COUNT: usize>(values: [(&str, T); COUNT]) -> BTreeMap<String, T> {
-    values
-        .into_iter()
-        .map(|(identifier, value)| (identifier.to_owned(), value))
-        .collect()
+    values.into_iter().map(|(identifier, value)| (identifier.to_owned(), value)).collect()
 }
 
 const SEEDED: &str = "train from seed ";
@@ -175,21 +153,10 @@ mod tests {
 
     #[test]
     fn an_operation_is_the_same_after_it_was_text() {
-        for operation in [
-            Operation::Train { seed: u64::MAX },
-            Operation::Aggregate,
-            Operation::Test,
-        ] {
+        for operation in [Operation::Train { seed: u64::MAX }, Operation::Aggregate, Operation::Test] {
             assert_eq!(operation.to_string().parse(), Ok(operation));
         }
-        for text in [
-            "",
-            "train",
-            "train from seed",
-            "train from seed -1",
-            "aggregate\ntest",
-            "Test",
-        ] {
+        for text in ["", "train", "train from seed", "train from seed -1", "aggregate\ntest", "Test"] {
             assert!(text.parse::<Operation>().is_err(), "{text:?}");
         }
     }
@@ -198,10 +165,7 @@ mod tests {
     fn training_goes_on_from_the_given_model_and_otherwise_begins() {
         let data = OrganizationData::synthesize(1, 0);
         let train = |models| {
-            let materials = Materials {
-                data_samples: data.training.to_vec(),
-                models,
-            };
+            let materials = Materials { data_samples: data.training.to_vec(), models };
             Operation::Train { seed: 1 }.run(&materials).unwrap()
         };
         let once = Model::initial(1).train(&data.training);
@@ -213,23 +177,12 @@ mod tests {
     #[test]
     fn missing_materials_are_named() {
         let cases = [
-            (
-                Operation::Aggregate,
-                vec![],
-                "none of the models to aggregate has learned from any example",
-            ),
+            (Operation::Aggregate, vec![], "none of the models to aggregate has learned from any example"),
             (Operation::Test, vec![], "there is no model to test"),
-            (
-                Operation::Test,
-                vec![Model::initial(1)],
-                "a test takes one data sample, not 0",
-            ),
+            (Operation::Test, vec![Model::initial(1)], "a test takes one data sample, not 0"),
         ];
         for (operation, models, message) in cases {
-            let refused = operation.run(&Materials {
-                data_samples: vec![],
-                models,
-            });
+            let refused = operation.run(&Materials { data_samples: vec![], models });
             assert_eq!(refused.unwrap_err().to_string(), message);
         }
     }

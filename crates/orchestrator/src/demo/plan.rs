@@ -87,11 +87,7 @@ impl Plan {
     }
 
     pub(super) fn operations(&self) -> [Operation; 3] {
-        [
-            Operation::Train { seed: self.seed },
-            Operation::Aggregate,
-            Operation::Test,
-        ]
+        [Operation::Train { seed: self.seed }, Operation::Aggregate, Operation::Test]
     }
 
     pub(super) fn function_key(&self, operation: Operation) -> String {
@@ -119,9 +115,7 @@ impl Plan {
 
     /// All tasks of the plan, parents first.
     pub(super) fn tasks(&self) -> RegisterTasksParam {
-        RegisterTasksParam {
-            tasks: self.steps().map(|step| self.task(step)).collect(),
-        }
+        RegisterTasksParam { tasks: self.steps().map(|step| self.task(step)).collect() }
     }
 
     /// What each task does, by its key.
@@ -132,22 +126,16 @@ impl Plan {
     fn steps(&self) -> impl Iterator<Item = Step> {
         let organizations = 0..self.organizations;
         (1..=self.rounds).flat_map(move |round| {
-            let trainings = organizations
-                .clone()
-                .map(move |organization| Step::Train { round, organization });
-            let tests = organizations
-                .clone()
-                .map(move |organization| Step::Test { round, organization });
+            let trainings =
+                organizations.clone().map(move |organization| Step::Train { round, organization });
+            let tests = organizations.clone().map(move |organization| Step::Test { round, organization });
             trainings.chain([Step::Aggregate { round }]).chain(tests)
         })
     }
 
     fn task(&self, step: Step) -> NewComputeTask {
         let (operation, output) = match step {
-            Step::Train { .. } => (
-                Operation::Train { seed: self.seed },
-                (MODEL, self.model_for(&[0])),
-            ),
+            Step::Train { .. } => (Operation::Train { seed: self.seed }, (MODEL, self.model_for(&[0]))),
             Step::Aggregate { .. } => {
                 let everybody: Vec<usize> = (0..self.organizations).collect();
                 (Operation::Aggregate, (MODEL, self.model_for(&everybody)))
@@ -190,9 +178,7 @@ impl Plan {
     /// Data samples of an organization, and the opener that reads them.
     fn data(&self, organization: usize, data_sample_keys: &[String]) -> Vec<ComputeTaskInput> {
         let opener = asset(OPENER, self.data_manager_key(organization));
-        let data_samples = data_sample_keys
-            .iter()
-            .map(|key| asset(DATA_SAMPLES, key.clone()));
+        let data_samples = data_sample_keys.iter().map(|key| asset(DATA_SAMPLES, key.clone()));
         [opener].into_iter().chain(data_samples).collect()
     }
 
@@ -202,20 +188,14 @@ impl Plan {
             parent_task_key: self.task_key(parent),
             output_identifier: MODEL.to_owned(),
         };
-        ComputeTaskInput {
-            identifier: identifier.to_owned(),
-            r#ref: Some(Ref::ParentTaskOutput(output)),
-        }
+        ComputeTaskInput { identifier: identifier.to_owned(), r#ref: Some(Ref::ParentTaskOutput(output)) }
     }
 
     /// A model that only these organizations may work with.
     fn model_for(&self, organizations: &[usize]) -> NewComputeTaskOutput {
         let authorized_ids = organizations.iter().copied().map(organization_id).collect();
         NewComputeTaskOutput {
-            permissions: Some(NewPermissions {
-                public: false,
-                authorized_ids,
-            }),
+            permissions: Some(NewPermissions { public: false, authorized_ids }),
             transient: false,
         }
     }
@@ -230,22 +210,13 @@ impl Plan {
 }
 
 fn asset(identifier: &str, key: String) -> ComputeTaskInput {
-    ComputeTaskInput {
-        identifier: identifier.to_owned(),
-        r#ref: Some(Ref::AssetKey(key)),
-    }
+    ComputeTaskInput { identifier: identifier.to_owned(), r#ref: Some(Ref::AssetKey(key)) }
 }
 
 /// For performances, which everybody may see (compute/TASK-20).
 fn public() -> NewComputeTaskOutput {
-    let permissions = NewPermissions {
-        public: true,
-        authorized_ids: Vec::new(),
-    };
-    NewComputeTaskOutput {
-        permissions: Some(permissions),
-        transient: false,
-    }
+    let permissions = NewPermissions { public: true, authorized_ids: Vec::new() };
+    NewComputeTaskOutput { permissions: Some(permissions), transient: false }
 }
 
 #[cfg(test)]
@@ -259,11 +230,7 @@ mod tests {
     use super::super::operation::{MODEL, PERFORMANCE};
     use super::{Plan, Step};
 
-    const SMALL: Plan = Plan {
-        organizations: 3,
-        rounds: 2,
-        seed: 1,
-    };
+    const SMALL: Plan = Plan { organizations: 3, rounds: 2, seed: 1 };
 
     /// The keys of a task's parents, in the order of its inputs.
     fn parents(task: &NewComputeTask) -> Vec<&str> {
@@ -278,10 +245,7 @@ mod tests {
 
     #[test]
     fn each_round_trains_everywhere_aggregates_once_and_tests_everywhere() {
-        let plan = Plan {
-            organizations: 2,
-            ..SMALL
-        };
+        let plan = Plan { organizations: 2, ..SMALL };
         let steps = plan.steps_by_task_key();
         let name = |key: &str| format!("{}: {}", super::organization_id(steps[key].worker()), steps[key]);
         let graph: Vec<(String, Vec<String>)> = plan
@@ -297,34 +261,16 @@ mod tests {
                 "MyOrg1MSP: aggregate the models of round 1",
                 &["MyOrg1MSP: train in round 1", "MyOrg2MSP: train in round 1"],
             ),
-            (
-                "MyOrg1MSP: test the model of round 1",
-                &["MyOrg1MSP: aggregate the models of round 1"],
-            ),
-            (
-                "MyOrg2MSP: test the model of round 1",
-                &["MyOrg1MSP: aggregate the models of round 1"],
-            ),
-            (
-                "MyOrg1MSP: train in round 2",
-                &["MyOrg1MSP: aggregate the models of round 1"],
-            ),
-            (
-                "MyOrg2MSP: train in round 2",
-                &["MyOrg1MSP: aggregate the models of round 1"],
-            ),
+            ("MyOrg1MSP: test the model of round 1", &["MyOrg1MSP: aggregate the models of round 1"]),
+            ("MyOrg2MSP: test the model of round 1", &["MyOrg1MSP: aggregate the models of round 1"]),
+            ("MyOrg1MSP: train in round 2", &["MyOrg1MSP: aggregate the models of round 1"]),
+            ("MyOrg2MSP: train in round 2", &["MyOrg1MSP: aggregate the models of round 1"]),
             (
                 "MyOrg1MSP: aggregate the models of round 2",
                 &["MyOrg1MSP: train in round 2", "MyOrg2MSP: train in round 2"],
             ),
-            (
-                "MyOrg1MSP: test the model of round 2",
-                &["MyOrg1MSP: aggregate the models of round 2"],
-            ),
-            (
-                "MyOrg2MSP: test the model of round 2",
-                &["MyOrg1MSP: aggregate the models of round 2"],
-            ),
+            ("MyOrg1MSP: test the model of round 2", &["MyOrg1MSP: aggregate the models of round 2"]),
+            ("MyOrg2MSP: test the model of round 2", &["MyOrg1MSP: aggregate the models of round 2"]),
         ];
         let graph: Vec<(&str, Vec<&str>)> = graph
             .iter()
@@ -344,33 +290,13 @@ mod tests {
             let operation = operation.unwrap();
             let (inputs, outputs) = (operation.inputs(), operation.outputs());
             for (identifier, input) in &inputs {
-                let given = task
-                    .inputs
-                    .iter()
-                    .filter(|input| input.identifier == *identifier)
-                    .count();
-                assert!(
-                    given > 0 || input.optional,
-                    "{operation:?}: {identifier} is missing"
-                );
-                assert!(
-                    given < 2 || input.multiple,
-                    "{operation:?}: too many {identifier}"
-                );
+                let given = task.inputs.iter().filter(|input| input.identifier == *identifier).count();
+                assert!(given > 0 || input.optional, "{operation:?}: {identifier} is missing");
+                assert!(given < 2 || input.multiple, "{operation:?}: too many {identifier}");
             }
-            assert!(
-                task.inputs
-                    .iter()
-                    .all(|input| inputs.contains_key(&input.identifier)),
-                "{operation:?}"
-            );
+            assert!(task.inputs.iter().all(|input| inputs.contains_key(&input.identifier)), "{operation:?}");
             assert!(task.outputs.keys().eq(outputs.keys()), "{operation:?}");
-            assert!(
-                parents(&task)
-                    .into_iter()
-                    .all(|parent| registered.contains(parent)),
-                "{operation:?}"
-            );
+            assert!(parents(&task).into_iter().all(|parent| registered.contains(parent)), "{operation:?}");
             registered.insert(task.key);
         }
     }
@@ -380,37 +306,12 @@ mod tests {
         let authorized = |step| {
             let (identifier, output) = SMALL.task(step).outputs.into_iter().next().unwrap();
             let permissions = output.permissions.unwrap();
-            (
-                identifier,
-                permissions.public,
-                permissions.authorized_ids.join(" "),
-            )
+            (identifier, permissions.public, permissions.authorized_ids.join(" "))
         };
         let cases = [
-            (
-                Step::Train {
-                    round: 1,
-                    organization: 2,
-                },
-                MODEL,
-                false,
-                "MyOrg1MSP",
-            ),
-            (
-                Step::Aggregate { round: 1 },
-                MODEL,
-                false,
-                "MyOrg1MSP MyOrg2MSP MyOrg3MSP",
-            ),
-            (
-                Step::Test {
-                    round: 1,
-                    organization: 2,
-                },
-                PERFORMANCE,
-                true,
-                "",
-            ),
+            (Step::Train { round: 1, organization: 2 }, MODEL, false, "MyOrg1MSP"),
+            (Step::Aggregate { round: 1 }, MODEL, false, "MyOrg1MSP MyOrg2MSP MyOrg3MSP"),
+            (Step::Test { round: 1, organization: 2 }, PERFORMANCE, true, ""),
         ];
         for (step, identifier, public, organizations) in cases {
             assert_eq!(
@@ -438,20 +339,12 @@ mod tests {
         let another = keys(Plan { seed: 2, ..SMALL });
         let distinct: BTreeSet<_> = first.iter().chain(&another).collect();
         assert_eq!(distinct.len(), first.len() + another.len());
-        assert!(
-            first
-                .iter()
-                .all(|key| uuid::Uuid::try_parse(key).unwrap().get_version_num() == 4)
-        );
+        assert!(first.iter().all(|key| uuid::Uuid::try_parse(key).unwrap().get_version_num() == 4));
     }
 
     #[test]
     fn the_largest_plan_fits_into_one_call() {
-        let largest = Plan {
-            organizations: 20,
-            rounds: 100,
-            seed: u64::MAX,
-        };
+        let largest = Plan { organizations: 20, rounds: 100, seed: u64::MAX };
         assert!(largest.tasks().encoded_len() < 4 << 20); // what a server takes by default (core/ID-14)
     }
 }

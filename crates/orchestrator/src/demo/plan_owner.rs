@@ -54,25 +54,14 @@ impl Seen {
 
     /// The performances of a round in the order of the organizations, as far as they are known.
     pub(super) fn round(&self, round: usize) -> Vec<f32> {
-        self.performances
-            .range((round, 0)..(round + 1, 0))
-            .map(|(_, performance)| *performance)
-            .collect()
+        self.performances.range((round, 0)..(round + 1, 0)).map(|(_, performance)| *performance).collect()
     }
 }
 
 impl PlanOwner {
     pub(super) fn new(plan: Plan, client: Client, storage: Storage, progress: Progress) -> Self {
         let (events, steps) = (client.events(""), plan.steps_by_task_key());
-        Self {
-            plan,
-            client,
-            storage,
-            progress,
-            events,
-            steps,
-            seen: Seen::default(),
-        }
+        Self { plan, client, storage, progress, events, steps, seen: Seen::default() }
     }
 
     /// Sets everything going and waits until all tasks are done.
@@ -83,14 +72,9 @@ impl PlanOwner {
     pub(super) async fn run(mut self) -> anyhow::Result<Seen> {
         let plan = self.plan;
         self.watch_until(|seen| seen.has_all_organizations(plan)).await?;
-        self.register_functions()
-            .await
-            .context("cannot register the functions")?;
-        self.watch_until(|seen| seen.has_all_data_and_functions(plan))
-            .await?;
-        self.register_plan()
-            .await
-            .context("cannot register the compute plan")?;
+        self.register_functions().await.context("cannot register the functions")?;
+        self.watch_until(|seen| seen.has_all_data_and_functions(plan)).await?;
+        self.register_plan().await.context("cannot register the compute plan")?;
         let tasks = self.steps.len();
         self.watch_until(|seen| seen.tasks_done == tasks).await?;
         Ok(self.seen)
@@ -107,16 +91,10 @@ impl PlanOwner {
     fn function(&self, operation: Operation) -> anyhow::Result<NewFunction> {
         let (owner, name) = (self.plan.owner(), operation.name());
         let description = format!("{}\n", operation.description());
-        let everybody = NewPermissions {
-            public: false,
-            authorized_ids: self.plan.organization_ids().collect(),
-        };
-        let description = self
-            .storage
-            .write(&owner, &format!("functions/{name}.md"), &description)?;
-        let archive = self
-            .storage
-            .write(&owner, &format!("functions/{name}.txt"), &operation)?;
+        let everybody =
+            NewPermissions { public: false, authorized_ids: self.plan.organization_ids().collect() };
+        let description = self.storage.write(&owner, &format!("functions/{name}.md"), &description)?;
+        let archive = self.storage.write(&owner, &format!("functions/{name}.txt"), &operation)?;
         Ok(NewFunction {
             key: self.plan.function_key(operation),
             name: name.to_owned(),
@@ -138,8 +116,7 @@ impl PlanOwner {
     async fn watch_until(&mut self, is_enough: impl Fn(&Seen) -> bool) -> anyhow::Result<()> {
         while !is_enough(&self.seen) {
             let event = self.events.next().await;
-            self.see(event.context("the owner of the plan gets no events")?)
-                .await?;
+            self.see(event.context("the owner of the plan gets no events")?).await?;
         }
         Ok(())
     }
@@ -164,10 +141,7 @@ impl PlanOwner {
         match function.status() {
             FunctionStatus::Ready => self.seen.functions_ready += 1,
             FunctionStatus::Failed | FunctionStatus::Canceled => {
-                let what = format!(
-                    "{} could not build the function {}",
-                    function.owner, function.name
-                );
+                let what = format!("{} could not build the function {}", function.owner, function.name);
                 return Err(self.failure(&function.key, what).await);
             }
             FunctionStatus::Unknown | FunctionStatus::Waiting | FunctionStatus::Building => {}
@@ -197,9 +171,7 @@ impl PlanOwner {
     fn see_performance(&mut self, performance: &Performance) -> anyhow::Result<()> {
         if let Some(step) = self.steps.get(&performance.compute_task_key) {
             let round = step.round();
-            self.seen
-                .performances
-                .insert((round, step.worker()), performance.performance_value);
+            self.seen.performances.insert((round, step.worker()), performance.performance_value);
             let performances = self.seen.round(round);
             if performances.len() == self.plan.organizations {
                 self.progress.round_is_measured(round, &performances)?;
@@ -210,17 +182,12 @@ impl PlanOwner {
 
     /// What went wrong with a task or function, with the words of the organization that reported it.
     async fn failure(&self, asset_key: &str, what: String) -> anyhow::Error {
-        let reason = self
-            .reason(asset_key)
-            .await
-            .unwrap_or_else(|error| format!("{error:#}"));
+        let reason = self.reason(asset_key).await.unwrap_or_else(|error| format!("{error:#}"));
         anyhow::anyhow!("{what}: {}", reason.trim_end())
     }
 
     async fn reason(&self, asset_key: &str) -> anyhow::Result<String> {
-        let param = GetFailureReportParam {
-            asset_key: asset_key.to_owned(),
-        };
+        let param = GetFailureReportParam { asset_key: asset_key.to_owned() };
         let report = self.client.call(param).await.context("nobody reported why")?;
         let logs = report.logs_address.context("there are no logs")?;
         let logs = self.storage.path(&logs.storage_address)?;

@@ -67,11 +67,7 @@ impl Progress {
     /// The line cannot be written.
     pub(super) fn round_is_measured(&mut self, round: usize, performances: &[f32]) -> io::Result<()> {
         let performances: Vec<String> = performances.iter().copied().map(percent).collect();
-        let line = format!(
-            "round {round} of {}: {}",
-            self.plan.rounds,
-            performances.join(", ")
-        );
+        let line = format!("round {round} of {}: {}", self.plan.rounds, performances.join(", "));
         match &mut self.shown {
             Shown::Bars(bars) => {
                 bars.tasks.set_message(line);

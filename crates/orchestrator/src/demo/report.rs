@@ -22,17 +22,10 @@ pub(super) fn percent(share: f32) -> String {
 ///
 /// The output cannot be written to.
 pub(super) fn write(out: &mut impl Write, plan: Plan, finished: &Finished) -> io::Result<()> {
-    let Finished {
-        seen,
-        calls,
-        duration,
-    } = finished;
+    let Finished { seen, calls, duration } = finished;
     let (organizations, seconds) = (plan.organizations, duration.as_secs_f64());
     let (tasks, events) = (seen.tasks_done, seen.events);
-    writeln!(
-        out,
-        "How often the joint model is right about data that nobody trained on:\n"
-    )?;
+    writeln!(out, "How often the joint model is right about data that nobody trained on:\n")?;
     writeln!(out, "{}\n", performances(plan, seen))?;
     writeln!(
         out,
@@ -62,12 +55,7 @@ fn performances(plan: Plan, seen: &Seen) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
     let organizations = plan.organization_ids();
-    table.set_header(
-        ["round".to_owned()]
-            .into_iter()
-            .chain(organizations)
-            .chain(["mean".to_owned()]),
-    );
+    table.set_header(["round".to_owned()].into_iter().chain(organizations).chain(["mean".to_owned()]));
     for round in 1..=plan.rounds {
         let performances = seen.round(round);
         let mean = performances.iter().sum::<f32>() / performances.len() as f32;

@@ -28,9 +28,7 @@ pub(super) fn address(organization: &str, file: &str) -> String {
 
 impl Storage {
     pub(super) fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// Writes a file of an organization, and says what to register: its checksum and its address.
@@ -49,10 +47,7 @@ impl Storage {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        Ok(Addressable {
-            checksum: file::write(&path, value)?,
-            storage_address,
-        })
+        Ok(Addressable { checksum: file::write(&path, value)?, storage_address })
     }
 
     /// Reads a file of any organization, if it is still what was registered.
@@ -78,9 +73,8 @@ impl Storage {
         let Some(file) = address.strip_prefix(SCHEME) else {
             bail!("{address:?} is not an address of this demo");
         };
-        let is_inside = Path::new(file)
-            .components()
-            .all(|component| matches!(component, Component::Normal(_)));
+        let is_inside =
+            Path::new(file).components().all(|component| matches!(component, Component::Normal(_)));
         ensure!(is_inside, "{address:?} leads out of the demo's folder");
         Ok(self.folder.join(file))
     }
@@ -104,27 +98,18 @@ mod tests {
     fn what_one_organization_wrote_another_one_can_read() {
         let folder = tempfile::tempdir().unwrap();
         let model = Model::initial(1);
-        let registered = Storage::new(folder.path())
-            .write("MyOrg1MSP", "models/a.csv", &model)
-            .unwrap();
+        let registered = Storage::new(folder.path()).write("MyOrg1MSP", "models/a.csv", &model).unwrap();
         assert_eq!(registered.storage_address, "http://MyOrg1MSP/models/a.csv");
         assert!(folder.path().join("MyOrg1MSP/models/a.csv").is_file());
-        assert_eq!(
-            Storage::new(folder.path()).read::<Model>(&registered).unwrap(),
-            model
-        );
+        assert_eq!(Storage::new(folder.path()).read::<Model>(&registered).unwrap(), model);
     }
 
     #[test]
     fn a_file_that_was_changed_is_refused_even_if_its_form_is_right() {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::new(folder.path());
-        let registered = storage
-            .write("MyOrg1MSP", "models/a.csv", &Model::initial(1))
-            .unwrap();
-        storage
-            .write("MyOrg1MSP", "models/a.csv", &Model::initial(2))
-            .unwrap();
+        let registered = storage.write("MyOrg1MSP", "models/a.csv", &Model::initial(1)).unwrap();
+        storage.write("MyOrg1MSP", "models/a.csv", &Model::initial(2)).unwrap();
         let refused = storage.read::<Model>(&registered).unwrap_err().to_string();
         assert!(refused.contains("was registered"), "{refused}");
     }
@@ -132,13 +117,7 @@ mod tests {
     #[test]
     fn no_address_leads_out_of_the_folder() {
         let storage = Storage::new("demo");
-        for address in [
-            "http://../secret",
-            "http:///etc/passwd",
-            "http://a/../../b",
-            "ftp://a/b",
-            "a/b",
-        ] {
+        for address in ["http://../secret", "http:///etc/passwd", "http://a/../../b", "ftp://a/b", "a/b"] {
             assert!(storage.path(address).is_err(), "{address}");
         }
     }

@@ -11,11 +11,7 @@ use super::progress::Progress;
 use super::storage::Storage;
 use super::{CHANNEL, Finished, learn, make_folder, start_server};
 
-const PLAN: Plan = Plan {
-    organizations: 2,
-    rounds: 2,
-    seed: 1,
-};
+const PLAN: Plan = Plan { organizations: 2, rounds: 2, seed: 1 };
 
 /// Runs the demo from a server's start to its end. The runtime ends with it, and so does everything that held the store.
 fn run(plan: Plan, folder: &Path) -> anyhow::Result<Finished> {
@@ -30,9 +26,7 @@ fn run(plan: Plan, folder: &Path) -> anyhow::Result<Finished> {
 
 /// The performances by round, then organization.
 fn performances(finished: &Finished) -> Vec<Vec<f32>> {
-    (1..=PLAN.rounds)
-        .map(|round| finished.seen.round(round))
-        .collect()
+    (1..=PLAN.rounds).map(|round| finished.seen.round(round)).collect()
 }
 
 #[test]
@@ -42,15 +36,10 @@ fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
         let folder = tempfile::tempdir().unwrap();
         runs.push(run(Plan { seed, ..PLAN }, folder.path()).unwrap());
     }
-    let [first, second, other] = runs.as_slice() else {
-        panic!("three runs")
-    };
+    let [first, second, other] = runs.as_slice() else { panic!("three runs") };
     assert_eq!(performances(first), performances(second));
     assert_ne!(performances(first), performances(other));
-    assert_eq!(
-        (first.seen.events, first.calls),
-        (second.seen.events, second.calls)
-    );
+    assert_eq!((first.seen.events, first.calls), (second.seen.events, second.calls));
     assert_eq!(first.seen.tasks_done, 10);
     for (before, after) in first.seen.round(1).into_iter().zip(first.seen.round(2)) {
         assert!(after > before, "{before} to {after}");
@@ -62,9 +51,7 @@ fn the_store_can_be_served_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let finished = run(PLAN, folder.path()).unwrap();
     let mut measured = performances(&finished).concat();
-    let mut stored = Runtime::new()
-        .unwrap()
-        .block_on(stored_performances(folder.path()));
+    let mut stored = Runtime::new().unwrap().block_on(stored_performances(folder.path()));
     measured.sort_by(f32::total_cmp);
     stored.sort_by(f32::total_cmp);
     assert_eq!(stored, measured);
@@ -74,15 +61,8 @@ async fn stored_performances(folder: &Path) -> Vec<f32> {
     let server = start_server(PLAN, folder).await.unwrap();
     let options = ClientOptions::new(format!("http://{}", server.address), PLAN.owner(), CHANNEL);
     let client = Client::connect(options).await.unwrap();
-    let stored = client
-        .call(QueryPerformancesParam::default())
-        .await
-        .unwrap()
-        .performances;
-    stored
-        .into_iter()
-        .map(|performance| performance.performance_value)
-        .collect()
+    let stored = client.call(QueryPerformancesParam::default()).await.unwrap().performances;
+    stored.into_iter().map(|performance| performance.performance_value).collect()
 }
 
 #[test]
@@ -91,10 +71,7 @@ fn a_task_that_cannot_be_executed_ends_the_demo_with_the_reason() {
     std::fs::create_dir(folder.path().join("MyOrg2MSP")).unwrap();
     std::fs::write(folder.path().join("MyOrg2MSP/models"), "in the way").unwrap();
     let error = format!("{:#}", run(PLAN, folder.path()).err().unwrap());
-    assert!(
-        error.starts_with("MyOrg2MSP could not train in round 1: cannot make "),
-        "{error}"
-    );
+    assert!(error.starts_with("MyOrg2MSP could not train in round 1: cannot make "), "{error}");
 }
 
 #[test]

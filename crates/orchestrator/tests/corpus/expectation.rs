@@ -22,11 +22,7 @@ pub(crate) fn holds(expect: &Value, got: &Value) -> bool {
         return *code == got["code"] && expect["oe"] == got["oe"] && message.contains(fragment);
     }
     let Some(body) = got.get("ok") else { return false };
-    let body = if expect.get("brief_events").is_some() {
-        with_brief_events(body)
-    } else {
-        body.clone()
-    };
+    let body = if expect.get("brief_events").is_some() { with_brief_events(body) } else { body.clone() };
     equal(&unordered(&expect["ok"]), &unordered(&body))
 }
 
@@ -35,10 +31,9 @@ pub(crate) fn brief(value: &Value) -> String {
     match (value.get("code"), value.get("code_any")) {
         (Some(code), _) => format!("{code} {}", value["oe"]),
         (None, Some(codes)) => codes.to_string(),
-        (None, None) => value
-            .as_object()
-            .and_then(|members| members.keys().next().cloned())
-            .unwrap_or_default(),
+        (None, None) => {
+            value.as_object().and_then(|members| members.keys().next().cloned()).unwrap_or_default()
+        }
     }
 }
 
@@ -56,10 +51,7 @@ fn with_brief_events(body: &Value) -> Value {
     let mut body = body.clone();
     for event in body["events"].as_array_mut().into_iter().flatten() {
         let kept = ["id", "asset_key", "asset_kind", "event_kind", "timestamp"];
-        event
-            .as_object_mut()
-            .unwrap()
-            .retain(|name, _| kept.contains(&name.as_str()));
+        event.as_object_mut().unwrap().retain(|name, _| kept.contains(&name.as_str()));
     }
     if body["events"].is_null() {
         body.as_object_mut().unwrap().remove("events");
@@ -81,11 +73,7 @@ fn unordered(body: &Value) -> Value {
 /// A member; an absent one is as good as an empty list, which is how a list of nothing but empty strings was recorded.
 fn present<'a>(members: &'a serde_json::Map<String, Value>, name: &str) -> &'a Value {
     let member = members.get(name).unwrap_or(&Value::Null);
-    if member.as_array().is_some_and(Vec::is_empty) {
-        &Value::Null
-    } else {
-        member
-    }
+    if member.as_array().is_some_and(Vec::is_empty) { &Value::Null } else { member }
 }
 
 /// Equality, with numbers as the 32-bit floats and integers that the wire carries.
@@ -93,18 +81,13 @@ fn equal(want: &Value, got: &Value) -> bool {
     match (want, got) {
         (Value::Object(want), Value::Object(got)) => {
             let names = want.keys().chain(got.keys());
-            names
-                .into_iter()
-                .all(|name| equal(present(want, name), present(got, name)))
+            names.into_iter().all(|name| equal(present(want, name), present(got, name)))
         }
         (Value::Array(want), Value::Array(got)) => {
             want.len() == got.len() && want.iter().zip(got).all(|(want, got)| equal(want, got))
         }
         (Value::Number(want), Value::Number(got)) => {
-            let (want, got) = (
-                want.as_f64().unwrap_or_default(),
-                got.as_f64().unwrap_or_default(),
-            );
+            let (want, got) = (want.as_f64().unwrap_or_default(), got.as_f64().unwrap_or_default());
             want == got || (want - got).abs() <= want.abs() * f64::from(f32::EPSILON)
         }
         (want, got) => want == got,

@@ -74,9 +74,7 @@ impl Normaliser {
     }
 
     fn normal_list(&mut self, items: &[Value], name: &str) -> Value {
-        let kept = items
-            .iter()
-            .filter(|item| !(name == "data_manager_keys" && item.as_str() == Some("")));
+        let kept = items.iter().filter(|item| !(name == "data_manager_keys" && item.as_str() == Some("")));
         let mut normal: Vec<Value> = kept.map(|item| self.normal(item, name)).collect();
         if SETS.contains(&name) {
             normal.sort_by_key(Value::to_string);

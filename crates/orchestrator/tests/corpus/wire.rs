@@ -32,10 +32,7 @@ impl Answer {
     }
 
     fn of(status: &Status) -> Self {
-        Self::Refused {
-            code: status.code(),
-            message: status.message().to_owned(),
-        }
+        Self::Refused { code: status.code(), message: status.message().to_owned() }
     }
 }
 
@@ -46,21 +43,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) async fn connect(address: &str) -> Self {
-        let channel = Channel::from_shared(address.to_owned())
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
+        let channel = Channel::from_shared(address.to_owned()).unwrap().connect().await.unwrap();
         let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
         Self { channel, pool }
     }
 
     fn method(&self, rpc: &str) -> MethodDescriptor {
         let (service, method) = rpc.split_once('/').unwrap();
-        let service = self
-            .pool
-            .get_service_by_name(&format!("orchestrator.{service}"))
-            .unwrap();
+        let service = self.pool.get_service_by_name(&format!("orchestrator.{service}")).unwrap();
         service.methods().find(|found| found.name() == method).unwrap()
     }
 
@@ -70,13 +60,8 @@ impl Wire {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(64 << 20);
         grpc.ready().await.unwrap();
         let path = format!("/orchestrator.{rpc}").parse().unwrap();
-        let answer = grpc
-            .unary(
-                with_headers(encode(&method, request), organization, channel),
-                path,
-                Bytes,
-            )
-            .await;
+        let answer =
+            grpc.unary(with_headers(encode(&method, request), organization, channel), path, Bytes).await;
         match answer {
             Ok(answer) => Answer::Ok(decode(&method, &answer.into_inner())),
             Err(status) => Answer::of(&status),
@@ -103,11 +88,7 @@ impl Wire {
         };
         let mut events = Vec::new();
         loop {
-            let patience = if events.len() < expected {
-                Duration::from_secs(10)
-            } else {
-                quiet
-            };
+            let patience = if events.len() < expected { Duration::from_secs(10) } else { quiet };
             match tokio::time::timeout(patience, stream.message()).await {
                 Ok(Ok(Some(event))) => events.push(decode(&method, &event)),
                 Ok(Ok(None)) => return Answer::Events(events, Some(Code::Ok)),
@@ -127,17 +108,13 @@ fn with_headers(message: Vec<u8>, organization: &str, channel: &str) -> Request<
 }
 
 fn encode(method: &MethodDescriptor, request: &Value) -> Vec<u8> {
-    DynamicMessage::deserialize(method.input(), request)
-        .unwrap()
-        .encode_to_vec()
+    DynamicMessage::deserialize(method.input(), request).unwrap().encode_to_vec()
 }
 
 fn decode(method: &MethodDescriptor, bytes: &[u8]) -> Value {
     let message = DynamicMessage::decode(method.output(), bytes).unwrap();
     let options = SerializeOptions::new().use_proto_field_name(true);
-    message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .unwrap()
+    message.serialize_with_options(serde_json::value::Serializer, &options).unwrap()
 }
 
 /// Sends and receives messages as they are.

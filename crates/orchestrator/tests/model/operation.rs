@@ -11,73 +11,24 @@ pub(crate) type Number = u8;
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     RegisterOrganization,
-    RegisterManager {
-        manager: Number,
-        grant: Grant,
-        address: Number,
-    },
-    RegisterSamples {
-        samples: Vec<(Number, Vec<Number>)>,
-    },
-    LinkSamples {
-        samples: Vec<Number>,
-        managers: Vec<Number>,
-    },
-    RegisterFunction {
-        function: Number,
-        grant: Grant,
-        address: Number,
-    },
-    SetImage {
-        function: Number,
-        address: Option<Number>,
-    },
-    FunctionAction {
-        function: Number,
-        action: BuildStep,
-    },
-    RegisterPlan {
-        plan: Number,
-    },
-    RenamePlan {
-        plan: Number,
-    },
-    CancelPlan {
-        plan: Number,
-    },
-    IsPlanRunning {
-        plan: Number,
-    },
-    RegisterTasks {
-        tasks: Vec<Task>,
-    },
-    TaskAction {
-        task: Number,
-        action: Step,
-    },
-    RegisterModels {
-        task: Number,
-        models: Vec<(Number, &'static str, Number)>,
-    },
-    RegisterPerformance {
-        task: Number,
-        output: &'static str,
-    },
-    DisableOutput {
-        task: Number,
-        output: &'static str,
-    },
-    ReportTaskFailure {
-        task: Number,
-        address: Number,
-    },
-    ReportFunctionFailure {
-        function: Number,
-        address: Number,
-    },
-    GetTaskInputs {
-        task: Number,
-    },
+    RegisterManager { manager: Number, grant: Grant, address: Number },
+    RegisterSamples { samples: Vec<(Number, Vec<Number>)> },
+    LinkSamples { samples: Vec<Number>, managers: Vec<Number> },
+    RegisterFunction { function: Number, grant: Grant, address: Number },
+    SetImage { function: Number, address: Option<Number> },
+    FunctionAction { function: Number, action: BuildStep },
+    RegisterPlan { plan: Number },
+    RenamePlan { plan: Number },
+    CancelPlan { plan: Number },
+    IsPlanRunning { plan: Number },
+    RegisterTasks { tasks: Vec<Task> },
+    TaskAction { task: Number, action: Step },
+    RegisterModels { task: Number, models: Vec<(Number, &'static str, Number)> },
+    RegisterPerformance { task: Number, output: &'static str },
+    DisableOutput { task: Number, output: &'static str },
+    ReportTaskFailure { task: Number, address: Number },
+    ReportFunctionFailure { function: Number, address: Number },
+    GetTaskInputs { task: Number },
 }
 
 /// Whom an asset is granted to, besides its owner.
@@ -130,26 +81,13 @@ fn grant() -> impl Strategy<Value = Grant> {
 }
 
 fn output() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "model",
-        "model",
-        "model",
-        "performance",
-        "head",
-        "parts",
-        "dust",
-    ])
+    prop::sample::select(vec!["model", "model", "model", "performance", "head", "parts", "dust"])
 }
 
 /// A task that mostly fits its function: what is wrong with the others is wrong in many ways.
 fn task() -> impl Strategy<Value = Task> {
     let function = prop::sample::select(vec![0, 1, 1, 1, 2, 3]);
-    let about = (
-        5..12u8,
-        function,
-        prop::bool::weighted(0.9),
-        prop::sample::select(vec![0, 0, 1]),
-    );
+    let about = (5..12u8, function, prop::bool::weighted(0.9), prop::sample::select(vec![0, 0, 1]));
     let samples = prop::collection::vec(prop::sample::select(vec![0, 0, 1, 1, 2]), 1..3);
     let data = (
         prop::sample::select(vec![0, 0, 0, 1]),
@@ -190,40 +128,18 @@ pub(crate) fn prologue() -> Vec<(Organization, Operation)> {
     use Operation as O;
     const ALDER: Organization = 0;
     const BIRCH: Organization = 1;
-    let everybody = || Grant {
-        public: true,
-        to: Vec::new(),
-    };
+    let everybody = || Grant { public: true, to: Vec::new() };
     let build = |function, action| (ALDER, O::FunctionAction { function, action });
     let mut calls = vec![
         (ALDER, O::RegisterOrganization),
         (BIRCH, O::RegisterOrganization),
-        (
-            BIRCH,
-            O::RegisterManager {
-                manager: 0,
-                grant: everybody(),
-                address: 100,
-            },
-        ),
-        (
-            BIRCH,
-            O::RegisterSamples {
-                samples: vec![(0, vec![0]), (1, vec![0])],
-            },
-        ),
+        (BIRCH, O::RegisterManager { manager: 0, grant: everybody(), address: 100 }),
+        (BIRCH, O::RegisterSamples { samples: vec![(0, vec![0]), (1, vec![0])] }),
         (ALDER, O::RegisterPlan { plan: 0 }),
         (BIRCH, O::RegisterPlan { plan: 1 }),
     ];
     calls.extend((0..4).map(|function| {
-        (
-            ALDER,
-            O::RegisterFunction {
-                function,
-                grant: everybody(),
-                address: 101 + function,
-            },
-        )
+        (ALDER, O::RegisterFunction { function, grant: everybody(), address: 101 + function })
     }));
     calls.extend([0, 1, 2].map(|function| build(function, BuildStep::Building)));
     calls.extend([0, 1, 2].map(|function| build(function, BuildStep::Ready)));
@@ -240,37 +156,14 @@ pub(crate) fn prologue() -> Vec<(Organization, Operation)> {
         transient: function == 1,
         without_outputs: false,
     };
-    let tasks = vec![
-        task(0, 0, &[]),
-        task(1, 1, &[]),
-        task(2, 1, &[1]),
-        task(3, 3, &[0]),
-        task(4, 2, &[0, 1]),
-    ];
+    let tasks =
+        vec![task(0, 0, &[]), task(1, 1, &[]), task(2, 1, &[1]), task(3, 3, &[0]), task(4, 2, &[0, 1])];
     calls.push((ALDER, O::RegisterTasks { tasks }));
     for task in [0, 1] {
-        calls.push((
-            BIRCH,
-            O::TaskAction {
-                task,
-                action: Step::Executing,
-            },
-        ));
-        calls.push((
-            BIRCH,
-            O::RegisterModels {
-                task,
-                models: vec![(task, "model", 110 + task)],
-            },
-        ));
+        calls.push((BIRCH, O::TaskAction { task, action: Step::Executing }));
+        calls.push((BIRCH, O::RegisterModels { task, models: vec![(task, "model", 110 + task)] }));
     }
-    calls.push((
-        BIRCH,
-        O::TaskAction {
-            task: 0,
-            action: Step::Done,
-        },
-    ));
+    calls.push((BIRCH, O::TaskAction { task: 0, action: Step::Done }));
     calls
 }
 
@@ -314,8 +207,5 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
 
 /// A call and who makes it.
 pub(crate) fn call() -> impl Strategy<Value = (Organization, Operation)> {
-    (
-        prop::sample::select(vec![0, 0, 0, 1, 1, 1, 1, 1, 1, 2]),
-        operation(),
-    )
+    (prop::sample::select(vec![0, 0, 0, 1, 1, 1, 1, 1, 1, 2]), operation())
 }

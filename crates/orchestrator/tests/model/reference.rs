@@ -134,18 +134,14 @@ impl Reference {
         use Operation as O;
         match operation {
             O::RegisterOrganization => self.register_organization(caller),
-            O::RegisterManager {
-                manager,
-                grant,
-                address,
-            } => self.register_manager(caller, *manager, grant, *address),
+            O::RegisterManager { manager, grant, address } => {
+                self.register_manager(caller, *manager, grant, *address)
+            }
             O::RegisterSamples { samples } => self.register_samples(caller, samples),
             O::LinkSamples { samples, managers } => self.link_samples(caller, samples, managers),
-            O::RegisterFunction {
-                function,
-                grant,
-                address,
-            } => self.register_function(caller, *function, grant, *address),
+            O::RegisterFunction { function, grant, address } => {
+                self.register_function(caller, *function, grant, *address)
+            }
             O::SetImage { function, address } => self.set_image(caller, *function, *address),
             O::FunctionAction { function, action } => {
                 self.own_function(caller, *function)?;
@@ -188,19 +184,11 @@ impl Reference {
     }
 
     fn claim(&mut self, address: Number) -> Outcome<()> {
-        if self.addresses.insert(address) {
-            Ok(())
-        } else {
-            Err(CONFLICT)
-        }
+        if self.addresses.insert(address) { Ok(()) } else { Err(CONFLICT) }
     }
 
     fn registered_owner(&self, owner: Organization) -> Outcome<()> {
-        if self.organizations.contains(&owner) {
-            Ok(())
-        } else {
-            Err(BAD)
-        }
+        if self.organizations.contains(&owner) { Ok(()) } else { Err(BAD) }
     }
 
     fn register_organization(&mut self, caller: Organization) -> Outcome<String> {
@@ -226,14 +214,7 @@ impl Reference {
         let logs = process.clone();
         self.claim(address)?;
         self.registered_owner(caller)?;
-        self.managers.insert(
-            manager,
-            Manager {
-                owner: caller,
-                process,
-                logs,
-            },
-        );
+        self.managers.insert(manager, Manager { owner: caller, process, logs });
         self.tell(format!("CREATED manager {manager}"));
         Ok("ok".into())
     }
@@ -315,40 +296,22 @@ impl Reference {
         let process = self.grant(grant, caller)?;
         self.claim(address)?;
         self.registered_owner(caller)?;
-        self.functions.insert(
-            number,
-            Function {
-                owner: caller,
-                process,
-                build: Build::Waiting,
-                image: None,
-            },
-        );
+        self.functions
+            .insert(number, Function { owner: caller, process, build: Build::Waiting, image: None });
         self.tell_function("CREATED", number, "")
     }
 
     fn tell_function(&mut self, what: &str, number: Number, reason: &str) -> Outcome<String> {
         let function = &self.functions[&number];
         let image = if function.image.is_some() { " image" } else { "" };
-        let reason = if reason.is_empty() {
-            String::new()
-        } else {
-            format!(" {{{reason}}}")
-        };
-        self.tell(format!(
-            "{what} function {number} {:?}{image}{reason}",
-            function.build
-        ));
+        let reason = if reason.is_empty() { String::new() } else { format!(" {{{reason}}}") };
+        self.tell(format!("{what} function {number} {:?}{image}{reason}", function.build));
         Ok("ok".into())
     }
 
     fn own_function(&self, caller: Organization, number: Number) -> Outcome<&Function> {
         let function = self.functions.get(&number).ok_or(NOT_FOUND)?;
-        if function.owner == caller {
-            Ok(function)
-        } else {
-            Err(DENIED)
-        }
+        if function.owner == caller { Ok(function) } else { Err(DENIED) }
     }
 
     /// compute/FUNC-21 … FUNC-25, DEF-6, DEF-10.
@@ -369,13 +332,7 @@ impl Reference {
             if let Some(before) = function.image {
                 self.addresses.remove(&before);
             }
-            self.functions.insert(
-                number,
-                Function {
-                    image: Some(address),
-                    ..function
-                },
-            );
+            self.functions.insert(number, Function { image: Some(address), ..function });
         }
         self.tell_function("UPDATED", number, "")
     }
@@ -393,12 +350,8 @@ impl Reference {
             function.build = build;
         }
         self.tell_function("UPDATED", number, reason)?;
-        let tasks: Vec<Number> = self
-            .tasks
-            .iter()
-            .filter(|task| task.task.function == number)
-            .map(|task| task.number)
-            .collect();
+        let tasks: Vec<Number> =
+            self.tasks.iter().filter(|task| task.task.function == number).map(|task| task.number).collect();
         for task in tasks {
             self.follow_function(task, number, action, reason);
         }
@@ -412,15 +365,8 @@ impl Reference {
                 self.move_task(task, Status::Building, reason);
             }
             (BuildStep::Ready, Status::Building) => {
-                let done = self
-                    .parents(task)
-                    .iter()
-                    .all(|parent| self.find(*parent).status == Status::Done);
-                let next = if done {
-                    Status::WaitingForExecutorSlot
-                } else {
-                    Status::WaitingForParentTasks
-                };
+                let done = self.parents(task).iter().all(|parent| self.find(*parent).status == Status::Done);
+                let next = if done { Status::WaitingForExecutorSlot } else { Status::WaitingForParentTasks };
                 self.move_task(task, next, &format!("Function f{function} finished building"));
             }
             (BuildStep::Failed, Status::Building) => {
@@ -439,13 +385,7 @@ impl Reference {
             return Err(CONFLICT);
         }
         self.registered_owner(caller)?;
-        self.plans.insert(
-            number,
-            Plan {
-                owner: caller,
-                ..Plan::default()
-            },
-        );
+        self.plans.insert(number, Plan { owner: caller, ..Plan::default() });
         self.tell_plan("CREATED", number)
     }
 
@@ -465,11 +405,7 @@ impl Reference {
 
     fn own_plan(&self, caller: Organization, number: Number) -> Outcome<&Plan> {
         let plan = self.plans.get(&number).ok_or(NOT_FOUND)?;
-        if plan.owner == caller {
-            Ok(plan)
-        } else {
-            Err(DENIED)
-        }
+        if plan.owner == caller { Ok(plan) } else { Err(DENIED) }
     }
 
     /// compute/PLAN-30.
@@ -487,15 +423,9 @@ impl Reference {
     /// compute/PLAN-51.
     fn is_plan_running(&self, number: Number) -> Outcome<String> {
         let plan = self.plans.get(&number).ok_or(NOT_FOUND)?;
-        let tasks: Vec<Status> = self
-            .tasks
-            .iter()
-            .filter(|task| task.task.plan == number)
-            .map(|task| task.status)
-            .collect();
-        let broken = tasks
-            .iter()
-            .any(|status| matches!(status, Status::Canceled | Status::Failed));
+        let tasks: Vec<Status> =
+            self.tasks.iter().filter(|task| task.task.plan == number).map(|task| task.status).collect();
+        let broken = tasks.iter().any(|status| matches!(status, Status::Canceled | Status::Failed));
         let unfinished = tasks.iter().any(|status| *status != Status::Done);
         let running = !plan.canceled && !plan.failed && !broken && unfinished;
         Ok(running.to_string())
@@ -510,17 +440,11 @@ impl Reference {
     }
 
     fn find(&self, number: Number) -> &Registered {
-        self.tasks
-            .iter()
-            .find(|task| task.number == number)
-            .expect("a registered task")
+        self.tasks.iter().find(|task| task.number == number).expect("a registered task")
     }
 
     fn task(&self, number: Number) -> Outcome<&Registered> {
-        self.tasks
-            .iter()
-            .find(|task| task.number == number)
-            .ok_or(NOT_FOUND)
+        self.tasks.iter().find(|task| task.number == number).ok_or(NOT_FOUND)
     }
 
     fn parents(&self, number: Number) -> Vec<Number> {
@@ -541,10 +465,8 @@ impl Reference {
         if tasks.iter().any(|task| self.task(task.task).is_ok()) {
             return Err(CONFLICT);
         }
-        let twins = tasks
-            .iter()
-            .enumerate()
-            .any(|(i, task)| tasks[..i].iter().any(|other| other.task == task.task));
+        let twins =
+            tasks.iter().enumerate().any(|(i, task)| tasks[..i].iter().any(|other| other.task == task.task));
         if twins {
             return Err(CONFLICT);
         }
@@ -567,17 +489,9 @@ impl Reference {
     /// compute/TASK-6, TASK-7: rounds of whatever has no parent left to wait for, one task at a time from a queue.
     fn in_order<'t>(&self, tasks: &'t [Task]) -> Outcome<Vec<&'t Task>> {
         let in_batch = |number: Number| tasks.iter().any(|task| task.task == number);
-        let parents = |task: &Task| {
-            parents_of(task)
-                .into_iter()
-                .filter(|parent| in_batch(*parent))
-                .collect::<Vec<_>>()
-        };
-        if tasks
-            .iter()
-            .flat_map(parents_of)
-            .any(|parent| !in_batch(parent) && self.task(parent).is_err())
-        {
+        let parents =
+            |task: &Task| parents_of(task).into_iter().filter(|parent| in_batch(*parent)).collect::<Vec<_>>();
+        if tasks.iter().flat_map(parents_of).any(|parent| !in_batch(parent) && self.task(parent).is_err()) {
             return Err(INVALID);
         }
         let mut queue: Vec<&Task> = tasks.iter().filter(|task| parents(task).is_empty()).collect();
@@ -592,20 +506,14 @@ impl Reference {
             }
             taken += 1;
         }
-        if queue.len() == tasks.len() {
-            Ok(queue)
-        } else {
-            Err(INVALID)
-        }
+        if queue.len() == tasks.len() { Ok(queue) } else { Err(INVALID) }
     }
 
     /// The ladder of compute/TASK-10 … TASK-20.
     fn judge(&self, caller: Organization, task: &Task) -> Outcome<Registered> {
         self.own_plan(caller, task.plan)?;
-        let parents: Vec<&Registered> = parents_of(task)
-            .into_iter()
-            .map(|parent| self.find(parent))
-            .collect();
+        let parents: Vec<&Registered> =
+            parents_of(task).into_iter().map(|parent| self.find(parent)).collect();
         let function = self.functions.get(&task.function).ok_or(NOT_FOUND)?;
         if !allows(&function.process, caller) {
             return Err(DENIED);
@@ -635,13 +543,9 @@ impl Reference {
         }
         let logs = match manager {
             Some(manager) => manager.logs.clone(),
-            None => parents.iter().fold(
-                Grant {
-                    public: false,
-                    to: vec![caller],
-                },
-                |logs, parent| union(&logs, &parent.logs),
-            ),
+            None => parents
+                .iter()
+                .fold(Grant { public: false, to: vec![caller] }, |logs, parent| union(&logs, &parent.logs)),
         };
         self.judge_inputs(caller, task, manager, worker)?;
         self.judge_outputs(task, &outputs)?;
@@ -661,11 +565,7 @@ impl Reference {
 
     /// The opener is only given to a function that declares one; elsewhere it is an undeclared input, before the worker is looked at.
     fn manager_of(&self, task: &Task) -> Outcome<Option<&Manager>> {
-        let declares = |name: &str| {
-            shape::inputs(task.function)
-                .iter()
-                .any(|(input, ..)| *input == name)
-        };
+        let declares = |name: &str| shape::inputs(task.function).iter().any(|(input, ..)| *input == name);
         match task.manager {
             Some(number) if declares("opener") => Ok(Some(self.managers.get(&number).ok_or(NOT_FOUND)?)),
             Some(_) => Err(INVALID),
@@ -682,11 +582,7 @@ impl Reference {
         manager: Option<&Manager>,
         worker: Organization,
     ) -> Outcome<()> {
-        let declares = |name: &str| {
-            shape::inputs(task.function)
-                .iter()
-                .any(|(input, ..)| *input == name)
-        };
+        let declares = |name: &str| shape::inputs(task.function).iter().any(|(input, ..)| *input == name);
         if let Some(manager) = manager {
             if !task.samples.is_empty() && !declares("samples") {
                 return Err(INVALID);
@@ -701,9 +597,8 @@ impl Reference {
                 }
             }
         }
-        let single = !shape::inputs(task.function)
-            .iter()
-            .any(|(name, _, multiple, _)| *name == "model" && *multiple);
+        let single =
+            !shape::inputs(task.function).iter().any(|(name, _, multiple, _)| *name == "model" && *multiple);
         let mut models_given = 0;
         for (parent, output) in &task.parents {
             models_given += 1;
@@ -717,11 +612,7 @@ impl Reference {
             if single && models_given > 1 {
                 return Err(INVALID);
             }
-            let model = self
-                .models
-                .iter()
-                .find(|found| found.number == *model)
-                .ok_or(NOT_FOUND)?;
+            let model = self.models.iter().find(|found| found.number == *model).ok_or(NOT_FOUND)?;
             if !allows(&model.process, worker) {
                 return Err(DENIED);
             }
@@ -750,19 +641,13 @@ impl Reference {
         worker: Organization,
     ) -> Outcome<()> {
         let parent = self.find(parent);
-        let declared = shape::outputs(parent.task.function)
-            .iter()
-            .find(|(name, ..)| *name == output);
+        let declared = shape::outputs(parent.task.function).iter().find(|(name, ..)| *name == output);
         let (_, kind, multiple) = declared.ok_or(INVALID)?;
         if *kind != Kind::Model || (*multiple && single) {
             return Err(INVALID);
         }
         let granted = parent.outputs.get(output).ok_or(INVALID)?;
-        if allows(granted, worker) {
-            Ok(())
-        } else {
-            Err(DENIED)
-        }
+        if allows(granted, worker) { Ok(()) } else { Err(DENIED) }
     }
 
     /// compute/TASK-20.
@@ -811,15 +696,9 @@ impl Reference {
     /// compute/CASC-1, CASC-2.
     fn wake_children(&mut self, done: Number) {
         let mut ready: Vec<(usize, Number)> = Vec::new();
-        for task in self
-            .tasks
-            .iter()
-            .filter(|task| task.status == Status::WaitingForParentTasks)
-        {
+        for task in self.tasks.iter().filter(|task| task.status == Status::WaitingForParentTasks) {
             let parents = parents_of(&task.task);
-            let all_done = parents
-                .iter()
-                .all(|parent| self.find(*parent).status == Status::Done);
+            let all_done = parents.iter().all(|parent| self.find(*parent).status == Status::Done);
             if let Some(place) = parents.iter().position(|parent| *parent == done)
                 && all_done
             {
@@ -828,11 +707,7 @@ impl Reference {
         }
         ready.sort_by_key(|(place, _)| *place);
         for (_, child) in ready {
-            self.move_task(
-                child,
-                Status::WaitingForExecutorSlot,
-                &format!("Last parent task t{done} done"),
-            );
+            self.move_task(child, Status::WaitingForExecutorSlot, &format!("Last parent task t{done} done"));
         }
     }
 
@@ -841,23 +716,15 @@ impl Reference {
         if task.worker != caller {
             return Err(DENIED);
         }
-        if task.status == Status::Executing {
-            Ok(task)
-        } else {
-            Err(BAD)
-        }
+        if task.status == Status::Executing { Ok(task) } else { Err(BAD) }
     }
 
     fn output_kind(&self, task: &Registered, output: &str) -> Outcome<(Kind, bool)> {
         if !task.outputs.contains_key(output) {
             return Err(NO_OUTPUT);
         }
-        let declared = shape::outputs(task.task.function)
-            .iter()
-            .find(|(name, ..)| *name == output);
-        declared
-            .map(|(_, kind, multiple)| (*kind, *multiple))
-            .ok_or(NO_OUTPUT)
+        let declared = shape::outputs(task.task.function).iter().find(|(name, ..)| *name == output);
+        declared.map(|(_, kind, multiple)| (*kind, *multiple)).ok_or(NO_OUTPUT)
     }
 
     /// compute/MODEL-3 … MODEL-7.
@@ -875,11 +742,8 @@ impl Reference {
                 return Err(OTHER_KIND);
             }
             let process = task.outputs[output].clone();
-            let before = self
-                .models
-                .iter()
-                .filter(|model| model.task == number && model.output == *output)
-                .count();
+            let before =
+                self.models.iter().filter(|model| model.task == number && model.output == *output).count();
             if !multiple && before > 0 || self.models.iter().any(|found| found.number == *model) {
                 return Err(CONFLICT);
             }
@@ -924,15 +788,10 @@ impl Reference {
             return Err(DENIED);
         }
         let of_output = |model: &Model| model.task == number && model.output == output;
-        let children: Vec<&Registered> = self
-            .tasks
-            .iter()
-            .filter(|child| parents_of(&child.task).contains(&number))
-            .collect();
+        let children: Vec<&Registered> =
+            self.tasks.iter().filter(|child| parents_of(&child.task).contains(&number)).collect();
         let uses = |user: &Registered| {
-            self.models
-                .iter()
-                .any(|model| of_output(model) && user.task.models.contains(&model.number))
+            self.models.iter().any(|model| of_output(model) && user.task.models.contains(&model.number))
         };
         let disposable = task.status.is_final()
             && task.outputs.contains_key(output)
@@ -940,11 +799,7 @@ impl Reference {
             && self.models.iter().any(of_output)
             && !children.is_empty()
             && children.iter().all(|child| child.status.is_final())
-            && self
-                .tasks
-                .iter()
-                .filter(|user| uses(user))
-                .all(|user| user.status.is_final());
+            && self.tasks.iter().filter(|user| uses(user)).all(|user| user.status.is_final());
         if !disposable {
             return Err(NOT_DISABLED);
         }
@@ -991,24 +846,13 @@ impl Reference {
     /// compute/TASK-60, TASK-61.
     fn task_inputs(&self, number: Number) -> Outcome<String> {
         let task = self.task(number)?;
-        if !matches!(
-            task.status,
-            Status::WaitingForExecutorSlot | Status::Executing | Status::Failed
-        ) {
+        if !matches!(task.status, Status::WaitingForExecutorSlot | Status::Executing | Status::Failed) {
             return Err(BAD);
         }
-        let mut assets: Vec<String> = task
-            .task
-            .manager
-            .iter()
-            .map(|manager| format!("g{manager}"))
-            .collect();
+        let mut assets: Vec<String> = task.task.manager.iter().map(|manager| format!("g{manager}")).collect();
         assets.extend(task.task.samples.iter().map(|sample| format!("s{sample}")));
         for (parent, output) in &task.task.parents {
-            let made = self
-                .models
-                .iter()
-                .filter(|model| model.task == *parent && model.output == *output);
+            let made = self.models.iter().filter(|model| model.task == *parent && model.output == *output);
             assets.extend(made.map(|model| format!("m{}", model.number)));
         }
         assets.extend(task.task.models.iter().map(|model| format!("m{model}")));
@@ -1029,10 +873,7 @@ fn parents_of(task: &Task) -> Vec<Number> {
 
 /// compute/TASK-30.
 fn first_status(build: Build, parents: &[&Registered]) -> Status {
-    if parents
-        .iter()
-        .any(|parent| matches!(parent.status, Status::Failed | Status::Canceled))
-    {
+    if parents.iter().any(|parent| matches!(parent.status, Status::Failed | Status::Canceled)) {
         return Status::Canceled;
     }
     match build {
@@ -1050,14 +891,8 @@ fn first_status(build: Build, parents: &[&Registered]) -> Status {
 /// core/PERM-6.
 fn union(x: &Grant, y: &Grant) -> Grant {
     if x.public || y.public {
-        return Grant {
-            public: true,
-            to: Vec::new(),
-        };
+        return Grant { public: true, to: Vec::new() };
     }
     let all: BTreeSet<Organization> = x.to.iter().chain(&y.to).copied().collect();
-    Grant {
-        public: false,
-        to: all.into_iter().collect(),
-    }
+    Grant { public: false, to: all.into_iter().collect() }
 }

@@ -66,27 +66,16 @@ fn permissions(grant: &Grant) -> NewPermissions {
 
 fn address(path: impl std::fmt::Display) -> Option<Addressable> {
     let storage_address = format!("https://files.alder.example/{path}");
-    Some(Addressable {
-        checksum: "ab".repeat(32),
-        storage_address,
-    })
+    Some(Addressable { checksum: "ab".repeat(32), storage_address })
 }
 
 impl Universe {
     pub(crate) fn new(service: Service, number: u32) -> Self {
-        Self {
-            service,
-            channel: ChannelName::new(&format!("check-{number}")),
-            number,
-        }
+        Self { service, channel: ChannelName::new(&format!("check-{number}")), number }
     }
 
     fn key(&self, kind: char, number: Number) -> String {
-        format!(
-            "{:08x}-{:04x}-4000-8000-{number:012x}",
-            self.number,
-            u32::from(kind)
-        )
+        format!("{:08x}-{:04x}-4000-8000-{number:012x}", self.number, u32::from(kind))
     }
 
     /// Makes a call; the answer as a text, or the code of the refusal.
@@ -107,14 +96,9 @@ impl Universe {
         let policy = Policy::default();
         match operation {
             O::RegisterOrganization => {
-                self.execute(caller, RegisterOrganization::new(String::new(), caller, policy)?)
-                    .await
+                self.execute(caller, RegisterOrganization::new(String::new(), caller, policy)?).await
             }
-            O::RegisterManager {
-                manager,
-                grant,
-                address: used,
-            } => {
+            O::RegisterManager { manager, grant, address: used } => {
                 let request = NewDataManager {
                     key: self.key('g', *manager),
                     name: "manager".into(),
@@ -124,8 +108,7 @@ impl Universe {
                     opener: address(format!("opener/{manager}")),
                     ..NewDataManager::default()
                 };
-                self.execute(caller, RegisterDataManager::new(request, policy)?)
-                    .await
+                self.execute(caller, RegisterDataManager::new(request, policy)?).await
             }
             O::RegisterSamples { samples } => {
                 let request = samples.iter().map(|(sample, managers)| NewDataSample {
@@ -133,37 +116,23 @@ impl Universe {
                     data_manager_keys: managers.iter().map(|manager| self.key('g', *manager)).collect(),
                     checksum: "cd".repeat(32),
                 });
-                self.execute(caller, RegisterDataSamples::new(request.collect(), policy))
-                    .await
+                self.execute(caller, RegisterDataSamples::new(request.collect(), policy)).await
             }
             O::LinkSamples { samples, managers } => {
                 let keys = |kind, numbers: &[Number]| {
-                    numbers
-                        .iter()
-                        .map(|number| self.key(kind, *number))
-                        .collect::<Vec<_>>()
+                    numbers.iter().map(|number| self.key(kind, *number)).collect::<Vec<_>>()
                 };
-                self.execute(
-                    caller,
-                    LinkDataSamples::new(&keys('s', samples), &keys('g', managers), policy)?,
-                )
-                .await
+                self.execute(caller, LinkDataSamples::new(&keys('s', samples), &keys('g', managers), policy)?)
+                    .await
             }
-            O::RegisterFunction {
-                function,
-                grant,
-                address,
-            } => {
+            O::RegisterFunction { function, grant, address } => {
                 self.execute(
                     caller,
                     RegisterFunction::new(self.function(*function, grant, *address), policy)?,
                 )
                 .await
             }
-            O::SetImage {
-                function,
-                address: used,
-            } => {
+            O::SetImage { function, address: used } => {
                 let image = used.and_then(address);
                 let update =
                     UpdateFunction::new(&self.key('f', *function), "function".into(), image, policy)?;
@@ -176,11 +145,7 @@ impl Universe {
                     BuildStep::Failed => FunctionAction::Failed,
                     BuildStep::Canceled => FunctionAction::Canceled,
                 };
-                self.execute(
-                    caller,
-                    ApplyFunctionAction::new(&self.key('f', *function), Some(action))?,
-                )
-                .await
+                self.execute(caller, ApplyFunctionAction::new(&self.key('f', *function), Some(action))?).await
             }
             O::RegisterPlan { plan } => {
                 let request = NewComputePlan {
@@ -188,15 +153,11 @@ impl Universe {
                     name: "plan".into(),
                     ..NewComputePlan::default()
                 };
-                self.execute(caller, RegisterComputePlan::new(request, policy)?)
-                    .await
+                self.execute(caller, RegisterComputePlan::new(request, policy)?).await
             }
             O::RenamePlan { plan } => {
-                self.execute(
-                    caller,
-                    RenameComputePlan::new(&self.key('p', *plan), "renamed".into(), policy)?,
-                )
-                .await
+                self.execute(caller, RenameComputePlan::new(&self.key('p', *plan), "renamed".into(), policy)?)
+                    .await
             }
             O::CancelPlan { plan } => {
                 let cancel =
@@ -209,8 +170,7 @@ impl Universe {
             }
             O::RegisterTasks { tasks } => {
                 let requests = tasks.iter().map(|task| self.task(task)).collect();
-                self.execute(caller, RegisterComputeTasks::new(requests, policy)?)
-                    .await
+                self.execute(caller, RegisterComputeTasks::new(requests, policy)?).await
             }
             O::TaskAction { task, action } => {
                 let action = match action {
@@ -229,8 +189,7 @@ impl Universe {
                     compute_task_output_identifier: (*output).into(),
                     address: address(used),
                 });
-                self.execute(caller, RegisterModels::new(requests.collect(), policy)?)
-                    .await
+                self.execute(caller, RegisterModels::new(requests.collect(), policy)?).await
             }
             O::RegisterPerformance { task, output } => {
                 let register =
@@ -238,38 +197,18 @@ impl Universe {
                 self.execute(caller, register).await
             }
             O::DisableOutput { task, output } => {
-                self.execute(
-                    caller,
-                    DisableOutput::new(&self.key('t', *task), (*output).into())?,
-                )
-                .await
+                self.execute(caller, DisableOutput::new(&self.key('t', *task), (*output).into())?).await
             }
             O::ReportTaskFailure { task, address } => {
-                self.report(
-                    caller,
-                    self.key('t', *task),
-                    FailedAssetKind::ComputeTask,
-                    *address,
-                )
-                .await
+                self.report(caller, self.key('t', *task), FailedAssetKind::ComputeTask, *address).await
             }
             O::ReportFunctionFailure { function, address } => {
-                self.report(
-                    caller,
-                    self.key('f', *function),
-                    FailedAssetKind::Function,
-                    *address,
-                )
-                .await
+                self.report(caller, self.key('f', *function), FailedAssetKind::Function, *address).await
             }
             O::GetTaskInputs { task } => {
                 let inputs = GetTaskInputAssets::new(&self.key('t', *task))?;
                 let assets = self.service.inquire(&self.channel, inputs).await?;
-                Ok(assets
-                    .iter()
-                    .map(|asset| content(&asset.content))
-                    .collect::<Vec<_>>()
-                    .join(" "))
+                Ok(assets.iter().map(|asset| content(&asset.content)).collect::<Vec<_>>().join(" "))
             }
         }
     }
@@ -279,10 +218,7 @@ impl Universe {
         caller: &OrganizationId,
         command: C,
     ) -> Result<String, Failure> {
-        self.service
-            .execute(&self.channel, caller, command)
-            .await
-            .map(|_| "ok".to_owned())
+        self.service.execute(&self.channel, caller, command).await.map(|_| "ok".to_owned())
     }
 
     async fn report(
@@ -299,8 +235,7 @@ impl Universe {
             error_type: Some(ErrorType::Execution),
             logs_address: address(used),
         };
-        self.execute(caller, RegisterFailureReport::new(request, Policy::default())?)
-            .await
+        self.execute(caller, RegisterFailureReport::new(request, Policy::default())?).await
     }
 
     fn function(&self, number: Number, grant: &Grant, used: Number) -> NewFunction {
@@ -312,26 +247,14 @@ impl Universe {
                 Kind::Performance => AssetKind::Performance,
             })
         };
-        let inputs = shape::inputs(number)
-            .iter()
-            .map(|(name, of, multiple, optional)| {
-                (
-                    (*name).to_owned(),
-                    NewFunctionInput {
-                        kind: kind(*of),
-                        multiple: *multiple,
-                        optional: *optional,
-                    },
-                )
-            });
-        let outputs = shape::outputs(number).iter().map(|(name, of, multiple)| {
+        let inputs = shape::inputs(number).iter().map(|(name, of, multiple, optional)| {
             (
                 (*name).to_owned(),
-                NewFunctionOutput {
-                    kind: kind(*of),
-                    multiple: *multiple,
-                },
+                NewFunctionInput { kind: kind(*of), multiple: *multiple, optional: *optional },
             )
+        });
+        let outputs = shape::outputs(number).iter().map(|(name, of, multiple)| {
+            ((*name).to_owned(), NewFunctionOutput { kind: kind(*of), multiple: *multiple })
         });
         NewFunction {
             key: self.key('f', number),
@@ -351,16 +274,9 @@ impl Universe {
             identifier: identifier.into(),
             source: Some(NewInputSource::AssetKey(key)),
         };
-        let mut inputs: Vec<NewTaskInput> = task
-            .manager
-            .iter()
-            .map(|manager| by_key("opener", self.key('g', *manager)))
-            .collect();
-        inputs.extend(
-            task.samples
-                .iter()
-                .map(|sample| by_key("samples", self.key('s', *sample))),
-        );
+        let mut inputs: Vec<NewTaskInput> =
+            task.manager.iter().map(|manager| by_key("opener", self.key('g', *manager))).collect();
+        inputs.extend(task.samples.iter().map(|sample| by_key("samples", self.key('s', *sample))));
         inputs.extend(task.parents.iter().map(|(parent, output)| NewTaskInput {
             identifier: "model".into(),
             source: Some(NewInputSource::ParentOutput {
@@ -368,15 +284,8 @@ impl Universe {
                 output_identifier: (*output).into(),
             }),
         }));
-        inputs.extend(
-            task.models
-                .iter()
-                .map(|model| by_key("model", self.key('m', *model))),
-        );
-        let output = NewTaskOutput {
-            permissions: Some(permissions(&task.grant)),
-            transient: task.transient,
-        };
+        inputs.extend(task.models.iter().map(|model| by_key("model", self.key('m', *model))));
+        let output = NewTaskOutput { permissions: Some(permissions(&task.grant)), transient: task.transient };
         let outputs: BTreeMap<String, NewTaskOutput> = match task.without_outputs {
             true => BTreeMap::new(),
             false => shape::outputs(task.function)
@@ -388,10 +297,7 @@ impl Universe {
             key: self.key('t', task.task),
             function_key: self.key('f', task.function),
             compute_plan_key: self.key('p', task.plan),
-            worker: task
-                .worker
-                .map(|worker| organization(worker).to_string())
-                .unwrap_or_default(),
+            worker: task.worker.map(|worker| organization(worker).to_string()).unwrap_or_default(),
             inputs,
             outputs,
             ..NewComputeTask::default()
@@ -415,20 +321,14 @@ pub(crate) fn describe(event: &Event) -> String {
         EventKind::Disabled => "DISABLED",
     };
     let number = number_of_asset(&event.asset);
-    let reason = event
-        .metadata
-        .get("reason")
-        .map(|reason| format!(" {{{}}}", with_names(reason)))
-        .unwrap_or_default();
+    let reason =
+        event.metadata.get("reason").map(|reason| format!(" {{{}}}", with_names(reason))).unwrap_or_default();
     let about = match &event.asset {
         EventAsset::Organization(organization) => format!("organization {}", index_of(&organization.id)),
         EventAsset::DataManager(_) => format!("manager {number}"),
         EventAsset::DataSample(sample) => {
-            let managers: Vec<Number> = sample
-                .data_manager_keys
-                .iter()
-                .map(|key| number_of(&key.to_string()))
-                .collect();
+            let managers: Vec<Number> =
+                sample.data_manager_keys.iter().map(|key| number_of(&key.to_string())).collect();
             format!("sample {number} {managers:?}")
         }
         EventAsset::Function(function) => {
@@ -437,34 +337,23 @@ pub(crate) fn describe(event: &Event) -> String {
         }
         EventAsset::ComputePlan(plan) => {
             let canceled = plan.cancelation_date.map(|_| " canceled");
-            format!(
-                "plan {number}{}",
-                canceled
-                    .or(plan.failure_date.map(|_| " failed"))
-                    .unwrap_or_default()
-            )
+            format!("plan {number}{}", canceled.or(plan.failure_date.map(|_| " failed")).unwrap_or_default())
         }
         EventAsset::ComputeTask(task) if event.event_kind == EventKind::Created => {
             let logs = &task.logs_permission;
             let to: BTreeSet<Organization> = logs.authorized_ids.iter().map(index_of).collect();
             let (status, rank, worker) = (task.status, task.rank, index_of(&task.worker));
-            format!(
-                "task {number} {status:?} rank {rank} worker {worker} logs {} {to:?}",
-                logs.public
-            )
+            format!("task {number} {status:?} rank {rank} worker {worker} logs {} {to:?}", logs.public)
         }
         EventAsset::ComputeTask(task) => format!("task {number} {:?}", task.status),
-        EventAsset::Model(model) => format!(
-            "model {number}{}",
-            if model.is_disabled() { "" } else { " address" }
-        ),
+        EventAsset::Model(model) => {
+            format!("model {number}{}", if model.is_disabled() { "" } else { " address" })
+        }
         EventAsset::Performance(performance) => format!("performance {number} {}", performance.identifier),
         EventAsset::OutputAsset(output) => match output.kind {
-            AssetKind::Model => format!(
-                "output {number} {} m{}",
-                output.identifier,
-                number_of(&output.asset_key)
-            ),
+            AssetKind::Model => {
+                format!("output {number} {} m{}", output.identifier, number_of(&output.asset_key))
+            }
             _ => format!("output {number} {} performance", output.identifier),
         },
         EventAsset::FailureReport(report) => match report.asset_type {

@@ -26,10 +26,7 @@ pub(crate) struct Process {
 /// A command of the executable in an environment of its own.
 pub(crate) fn orchestrator(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied());
+    command.args(arguments).env_clear().envs(environment.iter().copied());
     command
 }
 
@@ -42,20 +39,9 @@ impl Process {
     /// The same with more arguments.
     pub(crate) fn dev_with(data: &std::path::Path, more: &[&str]) -> Self {
         let data = data.to_str().unwrap();
-        let mut arguments = vec![
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-            "--data",
-            data,
-        ];
+        let mut arguments = vec!["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data];
         arguments.extend(more);
-        let mut child = orchestrator(&arguments, &[])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = orchestrator(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let address = first_match(output, |line| {
             let rest = line.split("listens on ").nth(1)?;
@@ -66,10 +52,7 @@ impl Process {
 
     /// `orchestrator serve` on this database, on free ports, for `mychannel` with three organizations.
     pub(crate) fn serve(environment: &[(&str, &str)]) -> Self {
-        let mut child = orchestrator(&[], environment)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = orchestrator(&[], environment).stderr(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().unwrap();
         let address = first_match(log, |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -87,26 +70,14 @@ impl Process {
     /// Sends SIGTERM and returns the exit status.
     pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.child.wait().unwrap()
     }
 
     pub(crate) async fn caller(&self, organization: &str) -> Caller {
-        let channel = Channel::from_shared(format!("http://{}", self.address))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        Caller {
-            channel,
-            organization: organization.parse().unwrap(),
-        }
+        let channel =
+            Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
+        Caller { channel, organization: organization.parse().unwrap() }
     }
 }
 
@@ -131,9 +102,7 @@ fn first_match(
             }
         }
     });
-    first
-        .recv_timeout(PATIENCE)
-        .expect("the process says where it listens")
+    first.recv_timeout(PATIENCE).expect("the process says where it listens")
 }
 
 /// One organization's connection to `mychannel`.
@@ -151,9 +120,7 @@ pub(crate) struct Headers(MetadataValue<tonic::metadata::Ascii>);
 impl tonic::service::Interceptor for Headers {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("mspid", self.0.clone());
-        request
-            .metadata_mut()
-            .insert("channel", MetadataValue::from_static("mychannel"));
+        request.metadata_mut().insert("channel", MetadataValue::from_static("mychannel"));
         Ok(request)
     }
 }
@@ -176,29 +143,19 @@ impl Caller {
     }
 
     pub(crate) async fn register_organization(&self) -> Result<(), Status> {
-        let request = proto::RegisterOrganizationParam {
-            address: "http://backend.example".to_owned(),
-        };
-        self.organizations()
-            .register_organization(request)
-            .await
-            .map(|_| ())
+        let request = proto::RegisterOrganizationParam { address: "http://backend.example".to_owned() };
+        self.organizations().register_organization(request).await.map(|_| ())
     }
 
     pub(crate) async fn register_plan(&self, number: u32) -> Result<(), Status> {
-        let request = proto::NewComputePlan {
-            key: key(number),
-            name: "plan".to_owned(),
-            ..Default::default()
-        };
+        let request =
+            proto::NewComputePlan { key: key(number), name: "plan".to_owned(), ..Default::default() };
         self.plans().register_plan(request).await.map(|_| ())
     }
 
     pub(crate) async fn subscribe(&self, start_event_id: &str) -> Subscription {
         let mut events = EventServiceClient::with_interceptor(self.channel.clone(), self.headers());
-        let request = proto::SubscribeToEventsParam {
-            start_event_id: start_event_id.to_owned(),
-        };
+        let request = proto::SubscribeToEventsParam { start_event_id: start_event_id.to_owned() };
         Subscription(events.subscribe_to_events(request).await.unwrap().into_inner())
     }
 }
@@ -208,9 +165,7 @@ pub(crate) struct Subscription(tonic::Streaming<proto::Event>);
 impl Subscription {
     /// The next event, which must come soon.
     pub(crate) async fn next(&mut self) -> Result<proto::Event, Status> {
-        let next = tokio::time::timeout(PATIENCE, self.0.message())
-            .await
-            .expect("an event in time");
+        let next = tokio::time::timeout(PATIENCE, self.0.message()).await.expect("an event in time");
         next.map(|event| event.expect("a subscription never ends with OK"))
     }
 

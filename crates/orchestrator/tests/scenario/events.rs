@@ -27,11 +27,7 @@ impl Expected {
             _ => 2.min(words.len()),
         };
         let fields = words.split_off(head_words);
-        Ok(Self {
-            is_free,
-            head: words.join(" "),
-            fields,
-        })
+        Ok(Self { is_free, head: words.join(" "), fields })
     }
 }
 
@@ -40,33 +36,20 @@ pub(crate) fn compare(block: &[(usize, String)], events: &[Value], names: &mut N
     for (_, line) in block {
         expected.push(Expected::parse(line, names)?);
     }
-    let mut got: Vec<(String, &Value)> = events
-        .iter()
-        .map(|event| (render::event(event, names), event))
-        .collect();
+    let mut got: Vec<(String, &Value)> =
+        events.iter().map(|event| (render::event(event, names), event)).collect();
     align_free(&mut expected, &mut got);
-    let heads = |heads: Vec<&String>| {
-        heads
-            .into_iter()
-            .map(|head| format!("\n      {head}"))
-            .collect::<String>()
-    };
+    let heads =
+        |heads: Vec<&String>| heads.into_iter().map(|head| format!("\n      {head}")).collect::<String>();
     let expected_heads: Vec<&String> = expected.iter().map(|expected| &expected.head).collect();
     let got_heads: Vec<&String> = got.iter().map(|(head, _)| head).collect();
     if expected_heads != got_heads {
-        return Err(format!(
-            "expected events:{}\n    got:{}",
-            heads(expected_heads),
-            heads(got_heads)
-        ));
+        return Err(format!("expected events:{}\n    got:{}", heads(expected_heads), heads(got_heads)));
     }
     for (expected, (head, event)) in expected.iter().zip(&got) {
         let snapshot = render::snapshot(event);
         expectation::fields(&expected.fields, snapshot, names).map_err(|why| {
-            format!(
-                "the snapshot of {head}\n  {why}\n  snapshot: {}",
-                render::value(snapshot, names)
-            )
+            format!("the snapshot of {head}\n  {why}\n  snapshot: {}", render::value(snapshot, names))
         })?;
     }
     Ok(())
@@ -77,10 +60,7 @@ fn align_free(expected: &mut [Expected], got: &mut [(String, &Value)]) {
     let mut start = 0;
     while start < expected.len() {
         let is_free = expected[start].is_free;
-        let run = expected[start..]
-            .iter()
-            .take_while(|line| line.is_free == is_free)
-            .count();
+        let run = expected[start..].iter().take_while(|line| line.is_free == is_free).count();
         let end = start + run;
         if is_free {
             expected[start..end].sort_by(|one, other| one.head.cmp(&other.head));

@@ -38,14 +38,11 @@ fn sound(refused: &Refused) -> Result<(), String> {
     let Refused { code, message } = refused;
     let is_sound = match status_of(oe(refused)) {
         Some(status) => status == *code,
-        None => matches!(
-            code,
-            Code::ResourceExhausted | Code::Internal | Code::Unavailable | Code::Unimplemented
-        ),
+        None => {
+            matches!(code, Code::ResourceExhausted | Code::Internal | Code::Unavailable | Code::Unimplemented)
+        }
     };
-    let shows_inside = ["SQLSTATE", "constraint"]
-        .iter()
-        .any(|word| message.contains(word));
+    let shows_inside = ["SQLSTATE", "constraint"].iter().any(|word| message.contains(word));
     if is_sound && !shows_inside {
         Ok(())
     } else {
@@ -56,11 +53,7 @@ fn sound(refused: &Refused) -> Result<(), String> {
 /// The code at the start of a refusal's text.
 fn oe(refused: &Refused) -> &str {
     let start = refused.message.split(": ").next().unwrap_or_default();
-    if start.starts_with("OE") && start.len() == 6 {
-        start
-    } else {
-        ""
-    }
+    if start.starts_with("OE") && start.len() == 6 { start } else { "" }
 }
 
 fn status_of(oe: &str) -> Option<Code> {
@@ -99,11 +92,7 @@ fn status_name(code: Code) -> String {
 fn mismatch(expected: &str, answer: &Answer, names: &Names) -> String {
     let got = match answer {
         Ok(answer) => format!("ok {}", render::value(answer, names)),
-        Err(refused) => format!(
-            "{} {}",
-            status_name(refused.code),
-            names.readable(&refused.message)
-        ),
+        Err(refused) => format!("{} {}", status_name(refused.code), names.readable(&refused.message)),
     };
     format!("expected: {expected}\n       got: {got}")
 }
@@ -119,14 +108,8 @@ fn one(words: &[String], answer: &Answer, names: &mut Names) -> Result<(), Strin
     match (refusal, answer) {
         (Some(word), Err(refused)) => {
             let fragment = words.get(1).map(|word| words::text(word, names)).transpose()?;
-            let fits = names
-                .readable(&refused.message)
-                .contains(fragment.as_deref().unwrap_or_default());
-            if *word == label(answer) && fits {
-                Ok(())
-            } else {
-                Err(wrong)
-            }
+            let fits = names.readable(&refused.message).contains(fragment.as_deref().unwrap_or_default());
+            if *word == label(answer) && fits { Ok(()) } else { Err(wrong) }
         }
         (None, Ok(body)) => fields(words, body, names)
             .map_err(|why| format!("{why}\n    answer: {}", render::value(body, names))),
@@ -149,25 +132,19 @@ fn field(word: &str, body: &Value, names: &mut Names) -> Result<(), String> {
             let is_empty = body["next_page_token"].as_str().unwrap_or_default().is_empty();
             (if is_empty { "end" } else { "more" }.to_owned(), word.to_owned())
         }
-        _ if word.starts_with('[') => (
-            format!("[{}]", render::items(body, names).join(", ")),
-            word.to_owned(),
-        ),
+        _ if word.starts_with('[') => {
+            (format!("[{}]", render::items(body, names).join(", ")), word.to_owned())
+        }
         _ if word.starts_with('{') => {
-            let mut expected: Vec<&str> = word
-                .trim_matches(['{', '}'])
-                .split(", ")
-                .filter(|name| !name.is_empty())
-                .collect();
+            let mut expected: Vec<&str> =
+                word.trim_matches(['{', '}']).split(", ").filter(|name| !name.is_empty()).collect();
             let mut got = render::items(body, names);
             expected.sort_unstable();
             got.sort_unstable();
             (got.join(", "), expected.join(", "))
         }
         _ => {
-            let (path, expected) = word
-                .split_once('=')
-                .ok_or_else(|| format!("{word} is no expectation"))?;
+            let (path, expected) = word.split_once('=').ok_or_else(|| format!("{word} is no expectation"))?;
             let got = render::value(&render::at(body, path), names);
             if expected == "set" && got != "none" {
                 return Ok(());
@@ -182,11 +159,7 @@ fn field(word: &str, body: &Value, names: &mut Names) -> Result<(), String> {
             (format!("{path}={got}"), format!("{path}={expected}"))
         }
     };
-    if got == expected {
-        Ok(())
-    } else {
-        Err(format!("expected: {expected}\n       got: {got}"))
-    }
+    if got == expected { Ok(()) } else { Err(format!("expected: {expected}\n       got: {got}")) }
 }
 
 /// Whether two fields are there and equal.
@@ -195,8 +168,6 @@ fn same(path: &str, other: &str, body: &Value, names: &Names) -> Result<(), Stri
     if one == two && one != "none" {
         Ok(())
     } else {
-        Err(format!(
-            "expected: {path} and {other} are equal\n       got: {one} and {two}"
-        ))
+        Err(format!("expected: {path} and {other} are equal\n       got: {one} and {two}"))
     }
 }

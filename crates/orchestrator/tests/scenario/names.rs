@@ -99,9 +99,7 @@ impl Names {
 
     /// Puts names in the place of keys.
     pub(crate) fn readable(&self, text: &str) -> String {
-        self.keys
-            .iter()
-            .fold(text.to_owned(), |text, (key, name)| text.replace(key, name))
+        self.keys.iter().fold(text.to_owned(), |text, (key, name)| text.replace(key, name))
     }
 
     /// Expands `$(a*3)` to `aaa`, `$(key P)`, `$(KEY P)` to a key in lower and upper case, and `$(next)` to the token of the last page.

@@ -32,10 +32,7 @@ fn object(members: &serde_json::Map<String, Value>, names: &Names) -> String {
         return format!("{word}{}", value(ids, names));
     }
     let member = |(name, member): (&String, &Value)| format!("{name}: {}", value(member, names));
-    format!(
-        "{{{}}}",
-        members.iter().map(member).collect::<Vec<_>>().join(", ")
-    )
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
 }
 
 fn list(items: &[Value], names: &Names) -> Vec<String> {
@@ -43,10 +40,7 @@ fn list(items: &[Value], names: &Names) -> Vec<String> {
 }
 
 fn without_prefix(text: &str) -> &str {
-    PREFIXES
-        .iter()
-        .find_map(|prefix| text.strip_prefix(prefix))
-        .unwrap_or(text)
+    PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text)
 }
 
 /// An entry of the list in an answer: the name of the asset, with what is needed to tell it from others.
@@ -63,18 +57,14 @@ pub(crate) fn item(item: &Value, names: &Names) -> String {
     if let Some(output) = text("compute_task_output_identifier") {
         return format!("{}.{output}", text("compute_task_key").unwrap_or_default());
     }
-    text("key")
-        .or_else(|| text("id"))
-        .unwrap_or_else(|| value(item, names))
+    text("key").or_else(|| text("id")).unwrap_or_else(|| value(item, names))
 }
 
 /// The entries of the list that is the answer.
 pub(crate) fn items(answer: &Value, names: &Names) -> Vec<String> {
     let members = answer.as_object().into_iter().flatten();
     let found = members.filter_map(|(_, member)| member.as_array()).next();
-    found
-        .map(|items| items.iter().map(|entry| item(entry, names)).collect())
-        .unwrap_or_default()
+    found.map(|items| items.iter().map(|entry| item(entry, names)).collect()).unwrap_or_default()
 }
 
 /// `UPDATED task(R) {ok}`.
@@ -86,11 +76,7 @@ pub(crate) fn event(event: &Value, names: &Names) -> String {
         "COMPUTE_TASK_OUTPUT_ASSET" => "output-asset",
         other => &other.to_lowercase().replace('_', "-"),
     };
-    let head = format!(
-        "{} {kind}({})",
-        text("event_kind"),
-        names.readable(text("asset_key"))
-    );
+    let head = format!("{} {kind}({})", text("event_kind"), names.readable(text("asset_key")));
     match event["metadata"]["reason"].as_str() {
         Some(reason) => format!("{head} {{{}}}", names.readable(reason)),
         None => head,

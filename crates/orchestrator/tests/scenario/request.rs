@@ -32,9 +32,8 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     fn of(line: &str, names: &'a mut Names) -> Result<Self> {
         let line = names.expand(line)?;
-        let (settings, words): (Vec<_>, Vec<_>) = words::split(&line)
-            .into_iter()
-            .partition(|word| words::setting(word).is_some());
+        let (settings, words): (Vec<_>, Vec<_>) =
+            words::split(&line).into_iter().partition(|word| words::setting(word).is_some());
         let split =
             |word: String| words::setting(&word).map(|(path, value)| (path.to_owned(), value.to_owned()));
         Ok(Self {
@@ -91,12 +90,7 @@ const KINDS: [&str; 6] = ["plan", "function", "task", "manager", "sample", "mode
 
 impl Call {
     fn new(rpc: &str, request: Value) -> Self {
-        Self {
-            rpc: rpc.to_owned(),
-            request,
-            organization: None,
-            expectation: None,
-        }
+        Self { rpc: rpc.to_owned(), request, organization: None, expectation: None }
     }
 
     fn by(mut self, organization: Option<String>) -> Self {
@@ -142,11 +136,7 @@ pub(crate) fn calls(
         "disable" => disable(words),
         "model" => model(words).map(|model| vec![models(vec![model])]),
         "models" => batch(words, block, model).map(|items| vec![models(items)]),
-        "models-of" => keyed(
-            words,
-            "ModelService/GetComputeTaskOutputModels",
-            "compute_task_key",
-        ),
+        "models-of" => keyed(words, "ModelService/GetComputeTaskOutputModels", "compute_task_key"),
         "performance" => performance(words),
         "report" => report(words),
         "report-of" => keyed(words, "FailureReportService/GetFailureReport", "asset_key"),
@@ -169,11 +159,7 @@ fn batch(
     block: &[(usize, String)],
     item: impl Fn(Words<'_>) -> Result<Value>,
 ) -> Result<Vec<Value>> {
-    let Words {
-        words,
-        settings,
-        names,
-    } = words;
+    let Words { words, settings, names } = words;
     if words.len() > 0 || !settings.is_empty() {
         return Err("a batch takes lines below it, and nothing behind it".to_owned());
     }
@@ -235,11 +221,7 @@ fn manager(mut words: Words<'_>) -> Result<Vec<Call>> {
 /// `sample x [manager…]`
 fn sample(mut words: Words<'_>) -> Result<Value> {
     let name = words.next("the name")?;
-    let managers: Vec<String> = words
-        .rest()
-        .iter()
-        .map(|manager| words.names.key(manager))
-        .collect();
+    let managers: Vec<String> = words.rest().iter().map(|manager| words.names.key(manager)).collect();
     let message = json!({
         "key": words.names.new_key(&name, "sample"),
         "data_manager_keys": managers,
@@ -339,16 +321,8 @@ fn set(mut words: Words<'_>) -> Result<Vec<Call>> {
     let (kind, name) = words.named()?;
     let action = words.next("the action")?;
     let (rpc, field, prefix) = match kind {
-        "task" => (
-            "ComputeTaskService/ApplyTaskAction",
-            "compute_task_key",
-            "TASK_ACTION_",
-        ),
-        "function" => (
-            "FunctionService/ApplyFunctionAction",
-            "function_key",
-            "FUNCTION_ACTION_",
-        ),
+        "task" => ("ComputeTaskService/ApplyTaskAction", "compute_task_key", "TASK_ACTION_"),
+        "function" => ("FunctionService/ApplyFunctionAction", "function_key", "FUNCTION_ACTION_"),
         "plan" => ("ComputePlanService/ApplyPlanAction", "key", "PLAN_ACTION_"),
         _ => return Err(format!("a {kind} has no actions")),
     };
@@ -369,19 +343,12 @@ fn action(name: &str, action: &str, names: &mut Names) -> Result<Call> {
 /// `build F`: BUILDING, then READY.
 fn build(mut words: Words<'_>) -> Result<Vec<Call>> {
     let name = words.next("the function")?;
-    ["BUILDING", "READY"]
-        .into_iter()
-        .map(|step| action(&name, step, words.names))
-        .collect()
+    ["BUILDING", "READY"].into_iter().map(|step| action(&name, step, words.names)).collect()
 }
 
 /// `start t…`: EXECUTING by its worker. `run t…`: EXECUTING, then DONE.
 fn run(mut words: Words<'_>, verb: &str) -> Result<Vec<Call>> {
-    let steps: &[&str] = if verb == "run" {
-        &["EXECUTING", "DONE"]
-    } else {
-        &["EXECUTING"]
-    };
+    let steps: &[&str] = if verb == "run" { &["EXECUTING", "DONE"] } else { &["EXECUTING"] };
     let mut calls = Vec::new();
     for name in words.rest() {
         let worker = words.names.workers.get(&name).cloned();
@@ -396,21 +363,11 @@ fn run(mut words: Words<'_>, verb: &str) -> Result<Vec<Call>> {
 ///
 /// Unless said otherwise the caller is the worker, or nobody is named if there is a data manager; outputs are public and not transient.
 fn task(mut words: Words<'_>, caller: &str) -> Result<Value> {
-    let (name, function, plan) = (
-        words.next("the name")?,
-        words.next("the function")?,
-        words.next("the plan")?,
-    );
+    let (name, function, plan) =
+        (words.next("the name")?, words.next("the function")?, words.next("the plan")?);
     let signature = words.names.signatures.get(&function).cloned().unwrap_or_default();
-    let has_manager = signature
-        .input_order
-        .iter()
-        .any(|(_, kind)| kind == "DATA_MANAGER");
-    let mut worker = if has_manager {
-        String::new()
-    } else {
-        caller.to_owned()
-    };
+    let has_manager = signature.input_order.iter().any(|(_, kind)| kind == "DATA_MANAGER");
+    let mut worker = if has_manager { String::new() } else { caller.to_owned() };
     let mut outputs = json!({});
     for identifier in signature.outputs.keys() {
         outputs[identifier] = json!({ "permissions": public() });
@@ -422,9 +379,7 @@ fn task(mut words: Words<'_>, caller: &str) -> Result<Value> {
             "out" => output(&mut words, &mut outputs)?,
             "without" => {
                 let identifier = words.next("the output")?;
-                outputs
-                    .as_object_mut()
-                    .and_then(|outputs| outputs.remove(&identifier));
+                outputs.as_object_mut().and_then(|outputs| outputs.remove(&identifier));
             }
             "<-" => inputs = task_inputs(&words.rest().join(" "), &signature, words.names)?,
             _ => return Err(format!("{word} has no meaning here")),
@@ -480,10 +435,7 @@ fn task_inputs(text: &str, signature: &Signature, names: &mut Names) -> Result<V
 }
 
 fn tasks(tasks: Vec<Value>) -> Call {
-    Call::new(
-        "ComputeTaskService/RegisterTasks",
-        json!({ "tasks": Value::Array(tasks) }),
-    )
+    Call::new("ComputeTaskService/RegisterTasks", json!({ "tasks": Value::Array(tasks) }))
 }
 
 /// `status t… DONE`: of tasks and functions.
@@ -505,9 +457,7 @@ fn status(mut words: Words<'_>) -> Result<Vec<Call>> {
 /// `z.fine` as task and output.
 fn task_output(words: &mut Words<'_>) -> Result<(String, String)> {
     let word = words.next("task.output")?;
-    let (task, output) = word
-        .split_once('.')
-        .ok_or_else(|| format!("{word} is not task.output"))?;
+    let (task, output) = word.split_once('.').ok_or_else(|| format!("{word} is not task.output"))?;
     Ok((words.names.key(task), output.to_owned()))
 }
 
@@ -531,10 +481,7 @@ fn model(mut words: Words<'_>) -> Result<Value> {
 }
 
 fn models(models: Vec<Value>) -> Call {
-    Call::new(
-        "ModelService/RegisterModels",
-        json!({ "models": Value::Array(models) }),
-    )
+    Call::new("ModelService/RegisterModels", json!({ "models": Value::Array(models) }))
 }
 
 /// `performance s.tare 0.5`
@@ -553,11 +500,7 @@ fn performance(mut words: Words<'_>) -> Result<Vec<Call>> {
 fn report(mut words: Words<'_>) -> Result<Vec<Call>> {
     let (kind, name) = words.named()?;
     let error = words.next("the error type")?;
-    let asset_type = if kind == "function" {
-        "FUNCTION"
-    } else {
-        "COMPUTE_TASK"
-    };
+    let asset_type = if kind == "function" { "FUNCTION" } else { "COMPUTE_TASK" };
     let mut message = json!({
         "asset_key": words.names.key(&name),
         "asset_type": format!("FAILED_ASSET_{asset_type}"),
@@ -571,11 +514,8 @@ fn report(mut words: Words<'_>) -> Result<Vec<Call>> {
 
 /// `profile F "step" 17`
 fn profile(mut words: Words<'_>) -> Result<Vec<Call>> {
-    let (name, step, duration) = (
-        words.next("the function")?,
-        words.next("the step")?,
-        words.next("the duration")?,
-    );
+    let (name, step, duration) =
+        (words.next("the function")?, words.next("the step")?, words.next("the duration")?);
     let message = json!({
         "asset_key": words.names.key(&name),
         "step": words::text(&step, words.names)?,

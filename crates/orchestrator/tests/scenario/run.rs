@@ -48,24 +48,15 @@ pub(crate) async fn play(wire: &Wire, folder: &Folder, script: &Script) -> Resul
         seen: BTreeMap::new(),
     };
     for statement in &folder.ground.statements {
-        let located = |why| {
-            format!(
-                "{}.txt:{}: {}\n  {why}",
-                folder.ground.name, statement.line, statement.text
-            )
-        };
+        let located =
+            |why| format!("{}.txt:{}: {}\n  {why}", folder.ground.name, statement.line, statement.text);
         run.statement(statement).await.map_err(located)?;
     }
     for channel in folder.channels.keys() {
         run.skip_events(channel).await?;
     }
     for statement in &script.statements {
-        let located = |why| {
-            format!(
-                "{}.txt:{}: {}\n  {why}",
-                script.name, statement.line, statement.text
-            )
-        };
+        let located = |why| format!("{}.txt:{}: {}\n  {why}", script.name, statement.line, statement.text);
         run.statement(statement).await.map_err(located)?;
     }
     Ok(())
@@ -99,10 +90,7 @@ impl Run<'_> {
         }
         let mut caller = self.caller.clone();
         let (organization, channel) = text.split_once(" in ").unwrap_or((text, ""));
-        for (part, given) in [
-            (&mut caller.organization, organization),
-            (&mut caller.channel, channel),
-        ] {
+        for (part, given) in [(&mut caller.organization, organization), (&mut caller.channel, channel)] {
             if !given.is_empty() {
                 given.clone_into(part);
             }
@@ -113,30 +101,18 @@ impl Run<'_> {
     fn raw_caller(&self, text: &str) -> Result<Caller> {
         let mut headers = Headers::new();
         for header in text.split(", ").filter(|header| !header.is_empty()) {
-            let (name, value) = header
-                .split_once('=')
-                .ok_or_else(|| format!("{header} is no header"))?;
+            let (name, value) = header.split_once('=').ok_or_else(|| format!("{header} is no header"))?;
             let value = value.trim_matches('"');
-            let value = if name == "channel" {
-                self.script.channel(value)
-            } else {
-                value.to_owned()
-            };
+            let value = if name == "channel" { self.script.channel(value) } else { value.to_owned() };
             headers.push((name.to_owned(), value));
         }
-        Ok(Caller {
-            raw: Some(headers),
-            ..self.caller.clone()
-        })
+        Ok(Caller { raw: Some(headers), ..self.caller.clone() })
     }
 
     fn headers(&self, caller: &Caller, organization: Option<&str>) -> Headers {
         caller.raw.clone().unwrap_or_else(|| {
             vec![
-                (
-                    "mspid".to_owned(),
-                    organization.unwrap_or(&caller.organization).to_owned(),
-                ),
+                ("mspid".to_owned(), organization.unwrap_or(&caller.organization).to_owned()),
                 ("channel".to_owned(), self.script.channel(&caller.channel)),
             ]
         })
@@ -156,11 +132,7 @@ impl Run<'_> {
             if let Ok(body) = &answer {
                 self.names.learn(body);
             }
-            let expected = if index == last {
-                statement.expectation.as_deref()
-            } else {
-                None
-            };
+            let expected = if index == last { statement.expectation.as_deref() } else { None };
             let expected = call.expectation.as_deref().or(expected);
             expectation::check(expected, &answer, &mut self.names)?;
         }
@@ -192,10 +164,8 @@ impl Run<'_> {
             *counts.entry(expectation::label(&answer?)).or_default() += 1;
         }
         let counted = counts.iter().map(|(label, count)| format!("{count} {label}"));
-        let (mut got, expected): (Vec<_>, _) = (
-            counted.collect(),
-            statement.expectation.as_deref().unwrap_or_default(),
-        );
+        let (mut got, expected): (Vec<_>, _) =
+            (counted.collect(), statement.expectation.as_deref().unwrap_or_default());
         let mut wanted: Vec<String> = expected.split(", ").map(str::to_owned).collect();
         got.sort();
         wanted.sort();
@@ -212,10 +182,7 @@ impl Run<'_> {
     }
 
     async fn skip_events(&mut self, channel: &str) -> Result<()> {
-        let caller = Caller {
-            channel: channel.to_owned(),
-            ..self.caller.clone()
-        };
+        let caller = Caller { channel: channel.to_owned(), ..self.caller.clone() };
         let last = self.last_event(&caller).await?;
         self.seen.insert(channel.to_owned(), last);
         Ok(())
@@ -224,10 +191,8 @@ impl Run<'_> {
     /// The id of the last event of the channel, empty if there is none.
     async fn last_event(&self, caller: &Caller) -> Result<String> {
         let request = json!({ "sort": "DESCENDING", "page_size": 1 });
-        let answer = self
-            .wire
-            .call("EventService/QueryEvents", &request, &self.headers(caller, None))
-            .await?;
+        let answer =
+            self.wire.call("EventService/QueryEvents", &request, &self.headers(caller, None)).await?;
         let body = answer.map_err(|refused| format!("the last event: {}", refused.message))?;
         Ok(body["events"][0]["id"].as_str().unwrap_or_default().to_owned())
     }
@@ -235,19 +200,13 @@ impl Run<'_> {
     /// What the stream sends behind the event seen last. The query tells where it ends, so nothing has to be waited for.
     async fn new_events(&mut self, caller: &Caller) -> Result<Vec<Value>> {
         let last = self.last_event(caller).await?;
-        let seen = self
-            .seen
-            .insert(caller.channel.clone(), last.clone())
-            .unwrap_or_default();
+        let seen = self.seen.insert(caller.channel.clone(), last.clone()).unwrap_or_default();
         if last == seen {
             return Ok(Vec::new());
         }
         let request = json!({ "start_event_id": seen });
         let is_last = |events: &[Value]| events.last().is_some_and(|event| event["id"] == *last);
-        let events = self
-            .wire
-            .subscribe(&request, &self.headers(caller, None), is_last)
-            .await?;
+        let events = self.wire.subscribe(&request, &self.headers(caller, None), is_last).await?;
         events.map_err(|refused| format!("the subscription ended: {}", refused.message))
     }
 
@@ -268,10 +227,7 @@ impl Run<'_> {
             }
         }
         let headers = self.headers(caller, None);
-        let events = self
-            .wire
-            .subscribe(&request, &headers, |events| events.len() >= take)
-            .await?;
+        let events = self.wire.subscribe(&request, &headers, |events| events.len() >= take).await?;
         let answer = events.map(|events| json!({ "events": events }));
         expectation::check(statement.expectation.as_deref(), &answer, &mut self.names)
     }
@@ -287,34 +243,18 @@ impl Run<'_> {
     }
 
     async fn all_events(&self, channel: &str) -> Result<Vec<Value>> {
-        let members = Caller {
-            channel: channel.to_owned(),
-            ..self.caller.clone()
-        };
+        let members = Caller { channel: channel.to_owned(), ..self.caller.clone() };
         let request = json!({ "page_size": 10_000 });
-        let answer = self
-            .wire
-            .call(
-                "EventService/QueryEvents",
-                &request,
-                &self.headers(&members, None),
-            )
-            .await?;
+        let answer =
+            self.wire.call("EventService/QueryEvents", &request, &self.headers(&members, None)).await?;
         let body = answer.map_err(|refused| refused.message)?;
-        Ok(render::at(&body, "events")
-            .as_array()
-            .cloned()
-            .unwrap_or_default())
+        Ok(render::at(&body, "events").as_array().cloned().unwrap_or_default())
     }
 }
 
 /// `3 plan p%` as `plan p1`, `plan p2`, `plan p3`.
 fn counted(text: &str) -> Result<Vec<String>> {
-    let (count, text) = text
-        .split_once(' ')
-        .ok_or("a number and a statement are missing")?;
+    let (count, text) = text.split_once(' ').ok_or("a number and a statement are missing")?;
     let count: usize = count.parse().map_err(|_| format!("{count} is no number"))?;
-    Ok((1..=count)
-        .map(|number| text.replace('%', &number.to_string()))
-        .collect())
+    Ok((1..=count).map(|number| text.replace('%', &number.to_string())).collect())
 }

@@ -47,22 +47,12 @@ impl Folder {
             .map(|path| Script::read(name, &path))
             .collect();
         scripts.sort_by(|one, other| one.name.cmp(&other.name));
-        let ground = scripts
-            .iter()
-            .position(|script| script.name.ends_with(GROUND))
-            .unwrap();
+        let ground = scripts.iter().position(|script| script.name.ends_with(GROUND)).unwrap();
         let mut ground = scripts.remove(ground);
-        let (channels, statements) = ground
-            .statements
-            .into_iter()
-            .partition(|statement| statement.text.starts_with("channel "));
+        let (channels, statements) =
+            ground.statements.into_iter().partition(|statement| statement.text.starts_with("channel "));
         ground.statements = statements;
-        Self {
-            name: name.to_owned(),
-            channels: channels_of(channels),
-            ground,
-            scripts,
-        }
+        Self { name: name.to_owned(), channels: channels_of(channels), ground, scripts }
     }
 }
 
@@ -78,10 +68,7 @@ impl Script {
     fn read(folder: &str, path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
         let stem = path.file_stem().unwrap().to_string_lossy();
-        Self {
-            name: format!("{folder}/{stem}"),
-            statements: statements(&text),
-        }
+        Self { name: format!("{folder}/{stem}"), statements: statements(&text) }
     }
 
     /// The name of a channel of its own: scripts share a server, but nothing else.
@@ -112,13 +99,7 @@ impl Statement {
             None => (content, None),
         };
         let (caller, text) = split_caller(content);
-        Self {
-            line,
-            caller: caller.to_owned(),
-            text: text.trim().to_owned(),
-            expectation,
-            block: Vec::new(),
-        }
+        Self { line, caller: caller.to_owned(), text: text.trim().to_owned(), expectation, block: Vec::new() }
     }
 }
 

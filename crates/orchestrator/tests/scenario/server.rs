@@ -65,10 +65,7 @@ impl Servers {
                 folder.channels.iter().map(own)
             })
         });
-        Self {
-            channels: channels.collect(),
-            started: Default::default(),
-        }
+        Self { channels: channels.collect(), started: Default::default() }
     }
 
     pub(crate) async fn wire(&self, way: Way) -> Wire {
@@ -78,10 +75,7 @@ impl Servers {
 
     async fn start(&self, way: Way) -> Started {
         match way {
-            Way::Memory => {
-                self.in_process(Arc::new(embedded::Embedded::in_memory().unwrap()), None)
-                    .await
-            }
+            Way::Memory => self.in_process(Arc::new(embedded::Embedded::in_memory().unwrap()), None).await,
             Way::PostgreSql => {
                 let (store, database) = fresh_store().await;
                 self.in_process(Arc::new(store), Some(database)).await
@@ -106,25 +100,17 @@ impl Servers {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
-        let server = Server::new(
-            service,
-            ServerOptions::new(Membership::new(self.channels.clone())),
-        );
+        let server = Server::new(service, ServerOptions::new(Membership::new(self.channels.clone())));
         tokio::spawn(server.serve(listener, std::future::pending()));
-        Started {
-            wire: Wire::to(&address.to_string()),
-            _process: None,
-            _database: database,
-        }
+        Started { wire: Wire::to(&address.to_string()), _process: None, _database: database }
     }
 }
 
 /// A store on a database that nobody has used.
 async fn fresh_store() -> (postgres::Postgres, postgres::testing::TestDatabase) {
     let database = postgres::testing::Cluster::shared().await.fresh_database().await;
-    let store = postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default())
-        .await
-        .unwrap();
+    let store =
+        postgres::Postgres::connect(database.url(), postgres::PostgresOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     (store, database)
 }
@@ -141,11 +127,7 @@ impl Process {
         let settings = tempfile::TempDir::new().unwrap();
         let channel_file = settings.path().join("channels.yaml");
         // JSON is YAML, too.
-        std::fs::write(
-            &channel_file,
-            serde_json::json!({ "channels": channels }).to_string(),
-        )
-        .unwrap();
+        std::fs::write(&channel_file, serde_json::json!({ "channels": channels }).to_string()).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
             .arg("serve")
             .env_clear()
@@ -160,11 +142,7 @@ impl Process {
             .spawn()
             .unwrap();
         let address = listening_address(BufReader::new(child.stderr.take().unwrap()));
-        Self {
-            child,
-            address,
-            _settings: settings,
-        }
+        Self { child, address, _settings: settings }
     }
 }
 

@@ -27,10 +27,7 @@ pub(crate) struct Refused {
 
 impl From<Status> for Refused {
     fn from(status: Status) -> Self {
-        Self {
-            code: status.code(),
-            message: status.message().to_owned(),
-        }
+        Self { code: status.code(), message: status.message().to_owned() }
     }
 }
 
@@ -47,9 +44,7 @@ impl Wire {
     /// Connects when it is first used.
     pub(crate) fn to(address: &str) -> Self {
         Self {
-            channel: Channel::from_shared(format!("http://{address}"))
-                .unwrap()
-                .connect_lazy(),
+            channel: Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy(),
             pool: DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap(),
         }
     }
@@ -110,9 +105,7 @@ fn with_headers(message: Vec<u8>, headers: &Headers) -> Result<Request<Vec<u8>>,
     for (name, value) in headers {
         let name = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_bytes())
             .map_err(|error| error.to_string())?;
-        request
-            .metadata_mut()
-            .append(name, value.parse().map_err(|_| format!("{value} is no header"))?);
+        request.metadata_mut().append(name, value.parse().map_err(|_| format!("{value} is no header"))?);
     }
     Ok(request)
 }
@@ -126,12 +119,8 @@ fn encode(method: &MethodDescriptor, request: &Value) -> Result<Vec<u8>, String>
 /// The message with all its fields.
 fn decode(method: &MethodDescriptor, bytes: &[u8]) -> Result<Value, String> {
     let message = DynamicMessage::decode(method.output(), bytes).map_err(|error| error.to_string())?;
-    let options = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .skip_default_fields(false);
-    message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| error.to_string())
+    let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
+    message.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| error.to_string())
 }
 
 /// Sends and receives messages as they are.

@@ -70,10 +70,9 @@ fn resolve(value: Value, names: &mut Names) -> Value {
             }
         }
         Value::Array(items) => items.into_iter().map(|item| resolve(item, names)).collect(),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, member)| (name, resolve(member, names)))
-            .collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, resolve(member, names))).collect()
+        }
         other => other,
     }
 }

@@ -25,23 +25,9 @@ pub async fn a_fresh_channel_is_empty(store: Arc<dyn Store>) -> Result<()> {
     assert_eq!(store.head(&channel()).await?, Head::default());
     // Nothing is in it.
     assert_eq!(store.organizations(&channel()).await?, []);
+    assert_eq!(store.compute_plans(&channel(), Default::default(), first(10)).await?.items, []);
     assert_eq!(
-        store
-            .compute_plans(&channel(), Default::default(), first(10))
-            .await?
-            .items,
-        []
-    );
-    assert_eq!(
-        store
-            .events(
-                &channel(),
-                EventFilter::default(),
-                SortOrder::Ascending,
-                first(10)
-            )
-            .await?
-            .items,
+        store.events(&channel(), EventFilter::default(), SortOrder::Ascending, first(10)).await?.items,
         []
     );
     assert_eq!(store.events_after(&channel(), 0, 10).await?, []);
@@ -68,45 +54,25 @@ pub async fn an_applied_batch_is_visible(store: Arc<dyn Store>) -> Result<()> {
 
     // A batch may move the time alone.
     head.time = at(9);
-    store
-        .begin(&channel())
-        .await?
-        .apply(WriteSet::default(), Vec::new(), head.clone())
-        .await?;
+    store.begin(&channel()).await?.apply(WriteSet::default(), Vec::new(), head.clone()).await?;
     assert_eq!(store.head(&channel()).await?, head);
     Ok(())
 }
 
 /// Dropping a batch undoes it.
 pub async fn a_dropped_batch_leaves_nothing(store: Arc<dyn Store>) -> Result<()> {
-    let applied = apply(
-        &*store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))],
-    )
-    .await?;
+    let applied = apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]).await?;
     let before = store.head(&channel()).await?;
 
     let mut batch = store.begin(&channel()).await?;
-    batch
-        .load(
-            &Needs {
-                compute_plans: [key(1)].into(),
-                ..Needs::default()
-            },
-            &mut Facts::default(),
-        )
-        .await?;
+    batch.load(&Needs { compute_plans: [key(1)].into(), ..Needs::default() }, &mut Facts::default()).await?;
     drop(batch);
 
     // Nothing has moved.
     assert_eq!(store.head(&channel()).await?, before);
     assert_eq!(log(&*store, &channel()).await?, applied);
     // The channel is free for the next batch.
-    apply(
-        &*store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(2)))],
-    )
-    .await?;
+    apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(2)))]).await?;
     assert_eq!(plans(&*store).await?, [compute_plan(1), compute_plan(2)]);
     Ok(())
 }
@@ -121,10 +87,7 @@ pub async fn batches_of_a_channel_follow_one_another(store: Arc<dyn Store>) -> R
     let mut next =
         tokio::spawn(async move { waiting.begin(&channel()).await.map(|batch| batch.head().clone()) });
     // The next batch waits.
-    assert!(
-        timeout(A_WHILE, &mut next).await.is_err(),
-        "two batches of one channel at a time"
-    );
+    assert!(timeout(A_WHILE, &mut next).await.is_err(), "two batches of one channel at a time");
 
     batch.apply(WriteSet::default(), events, head.clone()).await?;
     // Once it begins, it sees what the one before has written.
@@ -144,18 +107,11 @@ pub async fn a_caller_that_gives_up_frees_the_channel(store: Arc<dyn Store>) -> 
         drop(timeout(Duration::ZERO, store.begin(&channel())).await);
     }
     let mut batch = store.begin(&channel()).await?;
-    let needs = Needs {
-        compute_plans: [key(1)].into(),
-        ..Needs::default()
-    };
+    let needs = Needs { compute_plans: [key(1)].into(), ..Needs::default() };
     drop(timeout(Duration::ZERO, batch.load(&needs, &mut Facts::default())).await);
     drop(batch);
 
-    apply(
-        &*store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))],
-    )
-    .await?;
+    apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]).await?;
     assert_eq!(plans(&*store).await?, [compute_plan(1)]);
     Ok(())
 }
@@ -183,24 +139,16 @@ pub async fn a_duplicate_is_a_conflict_and_leaves_nothing(store: Arc<dyn Store>)
         let bystander = Change::ComputePlanRegistered(Arc::new(compute_plan(9)));
         let refused = apply(&*store, vec![bystander, without_addresses(duplicate.clone())]).await;
         // It is a conflict, so that the caller loads the facts anew.
-        assert!(
-            matches!(refused, Err(Error::Conflict(_))),
-            "{duplicate:?}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(Error::Conflict(_))), "{duplicate:?}: {refused:?}");
         // Nothing of the batch is there.
         assert_eq!(plans(&*store).await?, [compute_plan(1)], "{duplicate:?}");
         assert_eq!(store.head(&channel()).await?, before, "{duplicate:?}");
     }
 
     // An address that is in use cannot be claimed, by whichever asset.
-    let claim = apply(
-        &*store,
-        vec![Change::ModelRegistered(Arc::new(asset::Model {
-            key: key(9),
-            ..model(1, 1)
-        }))],
-    )
-    .await;
+    let claim =
+        apply(&*store, vec![Change::ModelRegistered(Arc::new(asset::Model { key: key(9), ..model(1, 1) }))])
+            .await;
     assert!(matches!(claim, Err(Error::Conflict(_))), "{claim:?}");
     // An event has its id for itself; if it is taken, the assets of the batch are not written either.
     let batch = store.begin(&channel()).await?;
@@ -214,11 +162,7 @@ pub async fn a_duplicate_is_a_conflict_and_leaves_nothing(store: Arc<dyn Store>)
     assert_eq!(store.event_position(&channel(), key(2)).await?, None);
 
     // The channel is free for the next batch.
-    apply(
-        &*store,
-        vec![Change::ComputePlanRegistered(Arc::new(compute_plan(9)))],
-    )
-    .await?;
+    apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(9)))]).await?;
     Ok(())
 }
 
@@ -233,25 +177,13 @@ pub async fn a_key_of_another_channel_is_a_conflict(store: Arc<dyn Store>) -> Re
             // An organization may be in many channels.
             elsewhere?;
         } else {
-            assert!(
-                matches!(elsewhere, Err(Error::Conflict(_))),
-                "{change:?}: {elsewhere:?}"
-            );
+            assert!(matches!(elsewhere, Err(Error::Conflict(_))), "{change:?}: {elsewhere:?}");
         }
     }
     // The same address may be in use in many channels.
     let address = model(1, 1).address;
-    let model = asset::Model {
-        key: key(9),
-        address,
-        ..model(9, 9)
-    };
-    apply_in(
-        &*store,
-        &other_channel(),
-        vec![Change::ModelRegistered(Arc::new(model))],
-    )
-    .await?;
+    let model = asset::Model { key: key(9), address, ..model(9, 9) };
+    apply_in(&*store, &other_channel(), vec![Change::ModelRegistered(Arc::new(model))]).await?;
     let event = append_in(&*store, &other_channel(), vec![envelope(1)]).await;
     assert!(matches!(event, Err(Error::Conflict(_))), "{event:?}");
     Ok(())
@@ -260,53 +192,22 @@ pub async fn a_key_of_another_channel_is_a_conflict(store: Arc<dyn Store>) -> Re
 /// Many changes of one asset in a batch are one row with its last state.
 pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
     use asset::{ComputeTask, ComputeTaskStatus as Status, DataManager, Function, FunctionStatus};
-    let manager = DataManager {
-        name: "renamed".to_owned(),
-        ..data_manager(1)
-    };
-    let built = Function {
-        name: "renamed".to_owned(),
-        image: Some(file("image")),
-        ..function(1)
-    };
-    let ready = Function {
-        status: FunctionStatus::Ready,
-        ..built.clone()
-    };
-    let plan = ComputePlan {
-        cancelation_date: Some(at(5)),
-        name: "renamed".to_owned(),
-        ..compute_plan(1)
-    };
-    let moved = |status| ComputeTask {
-        status,
-        ..compute_task(1)
-    };
-    let status_changed = |status| Change::ComputeTaskStatusChanged {
-        task: Arc::new(moved(status)),
-        reason: "why".to_owned(),
-    };
-    let disabled = asset::Model {
-        address: None,
-        ..model(1, 1)
-    };
-    let address_before = model(1, 1)
-        .address
-        .map(|address| address.storage_address)
-        .unwrap_or_default();
+    let manager = DataManager { name: "renamed".to_owned(), ..data_manager(1) };
+    let built = Function { name: "renamed".to_owned(), image: Some(file("image")), ..function(1) };
+    let ready = Function { status: FunctionStatus::Ready, ..built.clone() };
+    let plan = ComputePlan { cancelation_date: Some(at(5)), name: "renamed".to_owned(), ..compute_plan(1) };
+    let moved = |status| ComputeTask { status, ..compute_task(1) };
+    let status_changed =
+        |status| Change::ComputeTaskStatusChanged { task: Arc::new(moved(status)), reason: "why".to_owned() };
+    let disabled = asset::Model { address: None, ..model(1, 1) };
+    let address_before = model(1, 1).address.map(|address| address.storage_address).unwrap_or_default();
 
     let changes = vec![
         Change::DataManagerRegistered(Arc::new(data_manager(1))),
         Change::DataManagerRenamed(Arc::new(manager.clone())),
         Change::FunctionRegistered(Arc::new(function(1))),
-        Change::FunctionUpdated {
-            function: Arc::new(built),
-            image_address_before: None,
-        },
-        Change::FunctionStatusChanged {
-            function: Arc::new(ready.clone()),
-            reason: "why".to_owned(),
-        },
+        Change::FunctionUpdated { function: Arc::new(built), image_address_before: None },
+        Change::FunctionStatusChanged { function: Arc::new(ready.clone()), reason: "why".to_owned() },
         Change::ComputePlanRegistered(Arc::new(compute_plan(1))),
         Change::ComputePlanRenamed(Arc::new(plan.clone())),
         Change::ComputePlanCanceled(Arc::new(plan.clone())),
@@ -314,10 +215,7 @@ pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
         status_changed(Status::Building),
         status_changed(Status::WaitingForExecutorSlot),
         Change::ModelRegistered(Arc::new(model(1, 1))),
-        Change::ModelDisabled {
-            model: Arc::new(disabled.clone()),
-            address_before: address_before.clone(),
-        },
+        Change::ModelDisabled { model: Arc::new(disabled.clone()), address_before: address_before.clone() },
     ];
     let events = apply(&*store, changes).await?;
 
@@ -334,10 +232,7 @@ pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
         assert_eq!(known(&facts.data_managers, key(1)), Some(&manager));
         assert_eq!(known(&facts.functions, key(1)), Some(&ready));
         assert_eq!(known(&facts.compute_plans, key(1)), Some(&plan));
-        assert_eq!(
-            known(&facts.compute_tasks, key(1)),
-            Some(&moved(Status::WaitingForExecutorSlot))
-        );
+        assert_eq!(known(&facts.compute_tasks, key(1)), Some(&moved(Status::WaitingForExecutorSlot)));
         assert_eq!(known(&facts.models, key(1)), Some(&disabled));
         // An address that came and went is free.
         assert_eq!(facts.addresses.get(&address_before), Some(&false));
@@ -354,11 +249,7 @@ pub async fn a_big_batch_is_one_batch(store: Arc<dyn Store>) -> Result<()> {
     const TASKS: u32 = 2_000;
     let root = Change::ComputeTaskRegistered(Arc::new(compute_task(1)));
     let children = (2..=TASKS).map(|number| {
-        let parents = if number < 10 {
-            vec![1]
-        } else {
-            vec![1, number / 2, number / 3]
-        };
+        let parents = if number < 10 { vec![1] } else { vec![1, number / 2, number / 3] };
         Change::ComputeTaskRegistered(Arc::new(child_task(number, &parents)))
     });
     let events = apply(&*store, std::iter::once(root).chain(children).collect()).await?;
@@ -375,10 +266,7 @@ pub async fn a_big_batch_is_one_batch(store: Arc<dyn Store>) -> Result<()> {
         let all: Vec<_> = (1..=TASKS).map(key).collect();
         assert_eq!(found(&facts.compute_tasks, &all).len(), 2_000);
         assert_eq!(facts.children.get(&key(1)).map(Vec::as_slice), all.get(1..));
-        assert_eq!(
-            facts.children.get(&key(5)),
-            Some(&vec![key(10), key(11), key(15), key(16), key(17)])
-        );
+        assert_eq!(facts.children.get(&key(5)), Some(&vec![key(10), key(11), key(15), key(16), key(17)]));
         assert_eq!(facts.children.get(&key(TASKS)), Some(&Vec::new()));
     }
     Ok(())
@@ -433,31 +321,19 @@ fn without_addresses(change: Change) -> Change {
     match change {
         Change::DataManagerRegistered(manager) => {
             let (description, opener) = (file("free/1"), file("free/2"));
-            let manager = asset::DataManager {
-                description,
-                opener,
-                ..asset::DataManager::clone(&manager)
-            };
+            let manager = asset::DataManager { description, opener, ..asset::DataManager::clone(&manager) };
             Change::DataManagerRegistered(Arc::new(manager))
         }
         Change::FunctionRegistered(function) => {
             let (description, archive) = (file("free/1"), file("free/2"));
-            let function = asset::Function {
-                description,
-                archive,
-                ..asset::Function::clone(&function)
-            };
+            let function = asset::Function { description, archive, ..asset::Function::clone(&function) };
             Change::FunctionRegistered(Arc::new(function))
         }
-        Change::ModelRegistered(model) => Change::ModelRegistered(Arc::new(asset::Model {
-            address: None,
-            ..asset::Model::clone(&model)
-        })),
+        Change::ModelRegistered(model) => {
+            Change::ModelRegistered(Arc::new(asset::Model { address: None, ..asset::Model::clone(&model) }))
+        }
         Change::FailureReportRegistered(report) => {
-            let report = asset::FailureReport {
-                logs_address: None,
-                ..asset::FailureReport::clone(&report)
-            };
+            let report = asset::FailureReport { logs_address: None, ..asset::FailureReport::clone(&report) };
             Change::FailureReportRegistered(Arc::new(report))
         }
         other => other,
@@ -465,9 +341,7 @@ fn without_addresses(change: Change) -> Change {
 }
 
 async fn plans(store: &dyn Store) -> Result<Vec<ComputePlan>> {
-    let page = store
-        .compute_plans(&channel(), Default::default(), first(100))
-        .await?;
+    let page = store.compute_plans(&channel(), Default::default(), first(100)).await?;
     Ok(page.items.into_iter().map(|(_, plan)| plan).collect())
 }
 

@@ -33,17 +33,8 @@ pub async fn everything_is_there_after_reopening(
     // The log goes on where it ended.
     assert_eq!(log(&*store, &channel()).await?, events);
     events.extend(append(&*store, vec![envelope(2)]).await?);
-    let renamed = ComputePlan {
-        name: "renamed".to_owned(),
-        ..compute_plan(1)
-    };
-    events.extend(
-        apply(
-            &*store,
-            vec![Change::ComputePlanRenamed(Arc::new(renamed.clone()))],
-        )
-        .await?,
-    );
+    let renamed = ComputePlan { name: "renamed".to_owned(), ..compute_plan(1) };
+    events.extend(apply(&*store, vec![Change::ComputePlanRenamed(Arc::new(renamed.clone()))]).await?);
     // A batch in progress ends with the store.
     drop(store.begin(&channel()).await?);
     drop(store);
@@ -53,23 +44,11 @@ pub async fn everything_is_there_after_reopening(
     assert_eq!(log(&*store, &other_channel()).await?, elsewhere);
     assert_intact(&events, &store.head(&channel()).await?);
     assert_eq!(store.organizations(&channel()).await?, [organization("owner", 1)]);
-    let plans = store
-        .compute_plans(&channel(), Default::default(), first(10))
-        .await?
-        .items;
-    assert_eq!(
-        plans.into_iter().map(|(_, plan)| plan).collect::<Vec<_>>(),
-        [renamed]
-    );
-    for facts in load(
-        &*store,
-        &Needs {
-            children: [key(1)].into(),
-            models: [key(1)].into(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    let plans = store.compute_plans(&channel(), Default::default(), first(10)).await?.items;
+    assert_eq!(plans.into_iter().map(|(_, plan)| plan).collect::<Vec<_>>(), [renamed]);
+    for facts in
+        load(&*store, &Needs { children: [key(1)].into(), models: [key(1)].into(), ..Needs::default() })
+            .await?
     {
         assert_eq!(known(&facts.compute_tasks, key(2)), Some(&child_task(2, &[1])));
         assert_eq!(known(&facts.models, key(1)), Some(&model(1, 1)));

@@ -39,11 +39,7 @@ pub async fn events_are_kept_whole(store: Arc<dyn Store>) -> Result<()> {
     });
     let mut envelopes: Vec<_> = (1..)
         .zip(kinds)
-        .map(|(number, (asset_kind, event_kind))| Envelope {
-            asset_kind,
-            event_kind,
-            ..envelope(number)
-        })
+        .map(|(number, (asset_kind, event_kind))| Envelope { asset_kind, event_kind, ..envelope(number) })
         .collect();
     envelopes[0].encoded = Bytes::new();
     envelopes[1].encoded = (0..=255).cycle().take(100_000).collect();
@@ -74,10 +70,8 @@ pub async fn events_are_found_by_id(store: Arc<dyn Store>) -> Result<()> {
 pub async fn events_are_listed_from_both_ends(store: Arc<dyn Store>) -> Result<()> {
     // Positions 1 to 6; some happened at the same time, one before its predecessors.
     let dates = [2, 2, 3, 1, 3, 2];
-    let envelopes = (1..).zip(dates).map(|(number, date)| Envelope {
-        timestamp: at(date),
-        ..envelope(number)
-    });
+    let envelopes =
+        (1..).zip(dates).map(|(number, date)| Envelope { timestamp: at(date), ..envelope(number) });
     let appended = append(&*store, envelopes.collect()).await?;
     let list = async |sort, page| store.events(&channel(), EventFilter::default(), sort, page).await;
 
@@ -87,37 +81,14 @@ pub async fn events_are_listed_from_both_ends(store: Arc<dyn Store>) -> Result<(
     assert_list(&expected, async |page| list(SortOrder::Descending, page).await).await?;
 
     let after = async |sort, place| {
-        let page = list(
-            sort,
-            PageRequest {
-                start: Start::After(place),
-                size: 100,
-            },
-        )
-        .await?;
-        Ok(page
-            .items
-            .into_iter()
-            .map(|(_, event)| event.position)
-            .collect::<Vec<_>>())
+        let page = list(sort, PageRequest { start: Start::After(place), size: 100 }).await?;
+        Ok(page.items.into_iter().map(|(_, event)| event.position).collect::<Vec<_>>())
     };
     // A place need not be that of an event.
-    assert_eq!(
-        after(SortOrder::Ascending, ByTimeAndPosition(at(2), 3)).await?,
-        [6, 3, 5]
-    );
-    assert_eq!(
-        after(SortOrder::Descending, ByTimeAndPosition(at(2), 3)).await?,
-        [2, 1, 4]
-    );
-    assert_eq!(
-        after(SortOrder::Ascending, ByTimeAndPosition(at(3), u64::MAX)).await?,
-        [0_u64; 0]
-    );
-    assert_eq!(
-        after(SortOrder::Descending, ByTimeAndPosition(at(3), u64::MAX)).await?,
-        [5, 3, 6, 2, 1, 4]
-    );
+    assert_eq!(after(SortOrder::Ascending, ByTimeAndPosition(at(2), 3)).await?, [6, 3, 5]);
+    assert_eq!(after(SortOrder::Descending, ByTimeAndPosition(at(2), 3)).await?, [2, 1, 4]);
+    assert_eq!(after(SortOrder::Ascending, ByTimeAndPosition(at(3), u64::MAX)).await?, [0_u64; 0]);
+    assert_eq!(after(SortOrder::Descending, ByTimeAndPosition(at(3), u64::MAX)).await?, [5, 3, 6, 2, 1, 4]);
     Ok(())
 }
 
@@ -125,14 +96,8 @@ pub async fn events_are_listed_from_both_ends(store: Arc<dyn Store>) -> Result<(
 pub async fn pages_of_events_stay_together_while_others_write(store: Arc<dyn Store>) -> Result<()> {
     append(&*store, (1..=4).map(envelope).collect()).await?;
     let list = async |sort, start| {
-        let page = store
-            .events(
-                &channel(),
-                EventFilter::default(),
-                sort,
-                PageRequest { start, size: 2 },
-            )
-            .await?;
+        let page =
+            store.events(&channel(), EventFilter::default(), sort, PageRequest { start, size: 2 }).await?;
         let place = page.items.last().map(|(place, _)| place.clone());
         let positions: Vec<_> = page.items.iter().map(|(_, event)| event.position).collect();
         Ok((positions, place, page.more))
@@ -169,32 +134,16 @@ pub async fn events_are_filtered(store: Arc<dyn Store>) -> Result<()> {
         event(3, "b", ComputeTask, Updated, &[("reason", "Why")]),
         event(4, "A", Model, Created, &[("reason", "")]),
         event(5, "a", Model, Disabled, &[("reason", "why")]),
-        event(
-            6,
-            "%",
-            Model,
-            Created,
-            &[("why", "reason"), ("\"'\\\n é", "\"'\\\n 漢")],
-        ),
+        event(6, "%", Model, Created, &[("why", "reason"), ("\"'\\\n é", "\"'\\\n 漢")]),
     ];
     let events = append(&*store, envelopes).await?;
 
-    let of_key = |asset_key: &str| EventFilter {
-        asset_key: Some(asset_key.to_owned()),
-        ..EventFilter::default()
-    };
-    let of_kind = |number| EventFilter {
-        asset_kind: Some(number),
-        ..EventFilter::default()
-    };
-    let of_event_kind = |number| EventFilter {
-        event_kind: Some(number),
-        ..EventFilter::default()
-    };
-    let with = |entries: &[(&str, &str)]| EventFilter {
-        metadata: metadata(entries),
-        ..EventFilter::default()
-    };
+    let of_key =
+        |asset_key: &str| EventFilter { asset_key: Some(asset_key.to_owned()), ..EventFilter::default() };
+    let of_kind = |number| EventFilter { asset_kind: Some(number), ..EventFilter::default() };
+    let of_event_kind = |number| EventFilter { event_kind: Some(number), ..EventFilter::default() };
+    let with =
+        |entries: &[(&str, &str)]| EventFilter { metadata: metadata(entries), ..EventFilter::default() };
     let between = |start: Option<u32>, end: Option<u32>| EventFilter {
         start: start.map(at),
         end: end.map(at),
@@ -234,23 +183,9 @@ pub async fn events_are_filtered(store: Arc<dyn Store>) -> Result<()> {
         (between(Some(2), Some(4)), &[2, 3, 4]),
         (between(Some(3), Some(3)), &[3]),
         (between(Some(4), Some(3)), &[]),
-        (
-            EventFilter {
-                start: Some(Timestamp::MIN),
-                end: Some(Timestamp::MAX),
-                ..of_key("b")
-            },
-            &[3],
-        ),
+        (EventFilter { start: Some(Timestamp::MIN), end: Some(Timestamp::MAX), ..of_key("b") }, &[3]),
         // All together.
-        (
-            EventFilter {
-                event_kind: Some(2),
-                metadata: metadata(&[("reason", "why")]),
-                ..of_key("a")
-            },
-            &[2],
-        ),
+        (EventFilter { event_kind: Some(2), metadata: metadata(&[("reason", "why")]), ..of_key("a") }, &[2]),
         (
             EventFilter {
                 asset_kind: Some(8),
@@ -260,26 +195,14 @@ pub async fn events_are_filtered(store: Arc<dyn Store>) -> Result<()> {
             },
             &[5],
         ),
-        (
-            EventFilter {
-                asset_kind: Some(8),
-                event_kind: Some(2),
-                ..EventFilter::default()
-            },
-            &[],
-        ),
+        (EventFilter { asset_kind: Some(8), event_kind: Some(2), ..EventFilter::default() }, &[]),
     ];
     for (filter, positions) in cases {
-        let mut expected: Vec<StoredEvent> = positions
-            .iter()
-            .map(|position| events[position - 1].clone())
-            .collect();
+        let mut expected: Vec<StoredEvent> =
+            positions.iter().map(|position| events[position - 1].clone()).collect();
         let list = async |sort, page| store.events(&channel(), filter.clone(), sort, page).await;
         let found = event_keys(&*store, filter.clone(), SortOrder::Ascending).await?;
-        assert!(
-            found.iter().eq(expected.iter().map(|event| &event.asset_key)),
-            "{filter:?}: {found:?}"
-        );
+        assert!(found.iter().eq(expected.iter().map(|event| &event.asset_key)), "{filter:?}: {found:?}");
         assert_list(&expected, async |page| list(SortOrder::Ascending, page).await).await?;
         expected.reverse();
         assert_list(&expected, async |page| list(SortOrder::Descending, page).await).await?;
@@ -289,25 +212,13 @@ pub async fn events_are_filtered(store: Arc<dyn Store>) -> Result<()> {
 
 /// A filter may ask for as many entries as it likes.
 pub async fn metadata_filters_may_be_large(store: Arc<dyn Store>) -> Result<()> {
-    let many: Metadata = (0..3_000)
-        .map(|number| (format!("key {number}"), format!("value {number}")))
-        .collect();
-    let rich = Envelope {
-        metadata: many.clone(),
-        ..envelope(1)
-    };
+    let many: Metadata =
+        (0..3_000).map(|number| (format!("key {number}"), format!("value {number}"))).collect();
+    let rich = Envelope { metadata: many.clone(), ..envelope(1) };
     append(&*store, vec![rich, envelope(2)]).await?;
 
     let found = async |metadata| {
-        event_keys(
-            &*store,
-            EventFilter {
-                metadata,
-                ..EventFilter::default()
-            },
-            SortOrder::Ascending,
-        )
-        .await
+        event_keys(&*store, EventFilter { metadata, ..EventFilter::default() }, SortOrder::Ascending).await
     };
     assert_eq!(found(many.clone()).await?, ["asset 1"]);
     let mut more = many;

@@ -63,14 +63,8 @@ pub async fn a_key_of_another_channel_is_taken(store: Arc<dyn Store>) -> Result<
 }
 
 fn assert_taken<K: Key, A>(known: &ByKey<K, A>) {
-    assert!(
-        known.get(key(1)).is_none(),
-        "the asset of another channel is shown"
-    );
-    assert!(
-        known.require_free(key(1)).is_err(),
-        "a key of another channel counts as free"
-    );
+    assert!(known.get(key(1)).is_none(), "the asset of another channel is shown");
+    assert!(known.require_free(key(1)).is_err(), "a key of another channel counts as free");
     assert!(known.require_free(key(5)).is_ok(), "a free key counts as taken");
 }
 
@@ -129,54 +123,21 @@ pub async fn no_list_shows_another_channel(store: Arc<dyn Store>) -> Result<()> 
     assert_eq!(store.organizations(&other).await?, []);
     assert_eq!(store.data_managers(&other, first(10)).await?.items, []);
     for keys in [vec![], vec![key(1)]] {
-        assert_eq!(
-            store
-                .data_samples(&other, DataSampleFilter { keys }, first(10))
-                .await?
-                .items,
-            []
-        );
+        assert_eq!(store.data_samples(&other, DataSampleFilter { keys }, first(10)).await?.items, []);
     }
     for compute_plan_key in [None, Some(key(1))] {
-        assert_eq!(
-            store
-                .functions(&other, FunctionFilter { compute_plan_key }, first(10))
-                .await?
-                .items,
-            []
-        );
-        let filter = ComputeTaskFilter {
-            compute_plan_key,
-            ..ComputeTaskFilter::default()
-        };
+        assert_eq!(store.functions(&other, FunctionFilter { compute_plan_key }, first(10)).await?.items, []);
+        let filter = ComputeTaskFilter { compute_plan_key, ..ComputeTaskFilter::default() };
         assert_eq!(store.compute_tasks(&other, filter, first(10)).await?.items, []);
     }
-    assert_eq!(
-        store
-            .compute_plans(&other, ComputePlanFilter::default(), first(10))
-            .await?
-            .items,
-        []
-    );
+    assert_eq!(store.compute_plans(&other, ComputePlanFilter::default(), first(10)).await?.items, []);
     for compute_task_key in [None, Some(key(1))] {
-        let filter = PerformanceFilter {
-            compute_task_key,
-            identifier: None,
-        };
+        let filter = PerformanceFilter { compute_task_key, identifier: None };
         assert_eq!(store.performances(&other, filter, first(10)).await?.items, []);
     }
     for asset_key in [None, Some(events[0].asset_key.clone())] {
-        let filter = EventFilter {
-            asset_key,
-            ..EventFilter::default()
-        };
-        assert_eq!(
-            store
-                .events(&other, filter, SortOrder::Ascending, first(10))
-                .await?
-                .items,
-            []
-        );
+        let filter = EventFilter { asset_key, ..EventFilter::default() };
+        assert_eq!(store.events(&other, filter, SortOrder::Ascending, first(10)).await?.items, []);
     }
     assert_eq!(store.events_after(&other, 0, 10).await?, []);
     // An event of another channel has no position in this one (core/SUB-4).
@@ -197,11 +158,7 @@ pub async fn names_of_channels_are_told_apart(store: Arc<dyn Store>) -> Result<(
         .await?;
     }
     for name in &names {
-        assert_eq!(
-            store.organizations(name).await?,
-            [organization("owner", 1)],
-            "{name:?}"
-        );
+        assert_eq!(store.organizations(name).await?, [organization("owner", 1)], "{name:?}");
         assert_eq!(store.head(name).await?.position, 1, "{name:?}");
     }
     Ok(())

@@ -32,38 +32,23 @@ fn date(number: u32) -> Timestamp {
 }
 
 fn dated_data_manager(number: u32) -> DataManager {
-    DataManager {
-        creation_date: date(number),
-        ..data_manager(number)
-    }
+    DataManager { creation_date: date(number), ..data_manager(number) }
 }
 
 fn dated_data_sample(number: u32) -> DataSample {
-    DataSample {
-        creation_date: date(number),
-        ..data_sample(number)
-    }
+    DataSample { creation_date: date(number), ..data_sample(number) }
 }
 
 fn dated_function(number: u32) -> Function {
-    Function {
-        creation_date: date(number),
-        ..function(number)
-    }
+    Function { creation_date: date(number), ..function(number) }
 }
 
 fn dated_compute_plan(number: u32) -> ComputePlan {
-    ComputePlan {
-        creation_date: date(number),
-        ..compute_plan(number)
-    }
+    ComputePlan { creation_date: date(number), ..compute_plan(number) }
 }
 
 fn dated_compute_task(number: u32) -> ComputeTask {
-    ComputeTask {
-        creation_date: date(number),
-        ..compute_task(number)
-    }
+    ComputeTask { creation_date: date(number), ..compute_task(number) }
 }
 
 /// Registers the assets of a list in an order that has nothing to do with that of the list.
@@ -77,10 +62,7 @@ async fn register<A>(store: &dyn Store, asset: fn(u32) -> A, change: fn(Arc<A>) 
 pub async fn data_managers(store: Arc<dyn Store>) -> Result<()> {
     register(&*store, dated_data_manager, Change::DataManagerRegistered).await?;
     let expected = IN_ORDER.map(dated_data_manager);
-    assert_list(&expected, async |page| {
-        store.data_managers(&channel(), page).await
-    })
-    .await
+    assert_list(&expected, async |page| store.data_managers(&channel(), page).await).await
 }
 
 /// Data samples by creation date and key (core/DS-16).
@@ -88,9 +70,7 @@ pub async fn data_samples(store: Arc<dyn Store>) -> Result<()> {
     register(&*store, dated_data_sample, Change::DataSampleRegistered).await?;
     let list = async |keys: &[u32], page| {
         let keys = keys.iter().copied().map(key).collect();
-        store
-            .data_samples(&channel(), DataSampleFilter { keys }, page)
-            .await
+        store.data_samples(&channel(), DataSampleFilter { keys }, page).await
     };
     let expected = IN_ORDER.map(dated_data_sample);
     // No keys means all.
@@ -120,15 +100,7 @@ pub async fn functions(store: Arc<dyn Store>) -> Result<()> {
     apply(&*store, tasks.into()).await?;
 
     let list = async |plan: Option<u32>, page| {
-        store
-            .functions(
-                &channel(),
-                FunctionFilter {
-                    compute_plan_key: plan.map(key),
-                },
-                page,
-            )
-            .await
+        store.functions(&channel(), FunctionFilter { compute_plan_key: plan.map(key) }, page).await
     };
     let expected = IN_ORDER.map(dated_function);
     assert_list(&expected, async |page| list(None, page).await).await?;
@@ -143,21 +115,12 @@ pub async fn functions(store: Arc<dyn Store>) -> Result<()> {
 /// Compute plans by creation date and key, perhaps only those of an owner (compute/PLAN-12).
 pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
     fn plan(number: u32) -> ComputePlan {
-        let owner = if number.is_multiple_of(2) {
-            id("even")
-        } else {
-            id("odd")
-        };
-        ComputePlan {
-            owner,
-            ..dated_compute_plan(number)
-        }
+        let owner = if number.is_multiple_of(2) { id("even") } else { id("odd") };
+        ComputePlan { owner, ..dated_compute_plan(number) }
     }
     register(&*store, plan, Change::ComputePlanRegistered).await?;
     let list = async |owner: Option<&str>, page| {
-        store
-            .compute_plans(&channel(), ComputePlanFilter { owner: owner.map(id) }, page)
-            .await
+        store.compute_plans(&channel(), ComputePlanFilter { owner: owner.map(id) }, page).await
     };
     let expected = IN_ORDER.map(plan);
     assert_list(&expected, async |page| list(None, page).await).await?;
@@ -171,16 +134,8 @@ pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
 pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
     fn task(number: u32) -> ComputeTask {
         ComputeTask {
-            worker: if number.is_multiple_of(2) {
-                id("even")
-            } else {
-                id("odd")
-            },
-            status: if number < 4 {
-                ComputeTaskStatus::Executing
-            } else {
-                ComputeTaskStatus::Done
-            },
+            worker: if number.is_multiple_of(2) { id("even") } else { id("odd") },
+            status: if number < 4 { ComputeTaskStatus::Executing } else { ComputeTaskStatus::Done },
             compute_plan_key: key(number % 3),
             function_key: key(if number < 6 { 1 } else { 2 }),
             ..dated_compute_task(number)
@@ -188,52 +143,22 @@ pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
     }
     register(&*store, task, Change::ComputeTaskRegistered).await?;
 
-    let even = || ComputeTaskFilter {
-        worker: Some(id("even")),
-        ..ComputeTaskFilter::default()
-    };
-    let executing = || ComputeTaskFilter {
-        status: Some(ComputeTaskStatus::Executing),
-        ..ComputeTaskFilter::default()
-    };
-    let of_plan = || ComputeTaskFilter {
-        compute_plan_key: Some(key(1)),
-        ..ComputeTaskFilter::default()
-    };
-    let of_function = || ComputeTaskFilter {
-        function_key: Some(key(1)),
-        ..ComputeTaskFilter::default()
-    };
-    let nobody = || ComputeTaskFilter {
-        worker: Some(id("nobody")),
-        ..ComputeTaskFilter::default()
-    };
+    let even = || ComputeTaskFilter { worker: Some(id("even")), ..ComputeTaskFilter::default() };
+    let executing =
+        || ComputeTaskFilter { status: Some(ComputeTaskStatus::Executing), ..ComputeTaskFilter::default() };
+    let of_plan = || ComputeTaskFilter { compute_plan_key: Some(key(1)), ..ComputeTaskFilter::default() };
+    let of_function = || ComputeTaskFilter { function_key: Some(key(1)), ..ComputeTaskFilter::default() };
+    let nobody = || ComputeTaskFilter { worker: Some(id("nobody")), ..ComputeTaskFilter::default() };
     let cases: [(ComputeTaskFilter, &[u32]); 10] = [
         (ComputeTaskFilter::default(), &IN_ORDER),
         (even(), &[2, 4, 6]),
         (executing(), &[2, 1, 3]),
         (of_plan(), &[4, 7, 1]),
         (of_function(), &[5, 2, 4, 1, 3]),
+        (ComputeTaskFilter { worker: Some(id("even")), ..executing() }, &[2]),
+        (ComputeTaskFilter { compute_plan_key: Some(key(1)), ..of_function() }, &[4, 1]),
         (
-            ComputeTaskFilter {
-                worker: Some(id("even")),
-                ..executing()
-            },
-            &[2],
-        ),
-        (
-            ComputeTaskFilter {
-                compute_plan_key: Some(key(1)),
-                ..of_function()
-            },
-            &[4, 1],
-        ),
-        (
-            ComputeTaskFilter {
-                worker: Some(id("odd")),
-                status: Some(ComputeTaskStatus::Done),
-                ..of_plan()
-            },
+            ComputeTaskFilter { worker: Some(id("odd")), status: Some(ComputeTaskStatus::Done), ..of_plan() },
             &[7],
         ),
         (
@@ -248,10 +173,8 @@ pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
     ];
     for (filter, numbers) in cases {
         let expected: Vec<_> = numbers.iter().copied().map(task).collect();
-        assert_list(&expected, async |page| {
-            store.compute_tasks(&channel(), filter.clone(), page).await
-        })
-        .await?;
+        assert_list(&expected, async |page| store.compute_tasks(&channel(), filter.clone(), page).await)
+            .await?;
     }
     Ok(())
 }
@@ -281,10 +204,7 @@ pub async fn performances(store: Arc<dyn Store>) -> Result<()> {
         identifier: identifier.map(str::to_owned),
     };
     let only = |numbers: &[usize]| {
-        numbers
-            .iter()
-            .map(|number| expected[*number].clone())
-            .collect::<Vec<Performance>>()
+        numbers.iter().map(|number| expected[*number].clone()).collect::<Vec<Performance>>()
     };
     let cases: [(PerformanceFilter, Vec<Performance>); 5] = [
         (filter(None, None), expected.to_vec()),
@@ -294,73 +214,34 @@ pub async fn performances(store: Arc<dyn Store>) -> Result<()> {
         (filter(Some(2), Some("c")), only(&[])),
     ];
     for (filter, expected) in cases {
-        assert_list(&expected, async |page| {
-            store.performances(&channel(), filter.clone(), page).await
-        })
-        .await?;
+        assert_list(&expected, async |page| store.performances(&channel(), filter.clone(), page).await)
+            .await?;
     }
     Ok(())
 }
 
 /// What is registered between two pages neither hides nor repeats anything (core/PAG-8).
 pub async fn pages_stay_together_while_others_write(store: Arc<dyn Store>) -> Result<()> {
-    let plan = |number, date| ComputePlan {
-        creation_date: at(date),
-        ..compute_plan(number)
-    };
+    let plan = |number, date| ComputePlan { creation_date: at(date), ..compute_plan(number) };
     let registered = |plan: ComputePlan| Change::ComputePlanRegistered(Arc::new(plan));
-    let list = async |page| {
-        store
-            .compute_plans(&channel(), ComputePlanFilter::default(), page)
-            .await
-    };
-    apply(
-        &*store,
-        vec![
-            registered(plan(10, 2)),
-            registered(plan(20, 2)),
-            registered(plan(30, 2)),
-        ],
-    )
-    .await?;
+    let list = async |page| store.compute_plans(&channel(), ComputePlanFilter::default(), page).await;
+    apply(&*store, vec![registered(plan(10, 2)), registered(plan(20, 2)), registered(plan(30, 2))]).await?;
 
     let page = list(first(2)).await?;
-    assert_eq!(
-        page.items.iter().map(|(_, plan)| plan.key).collect::<Vec<_>>(),
-        [10, 20].map(key)
-    );
+    assert_eq!(page.items.iter().map(|(_, plan)| plan.key).collect::<Vec<_>>(), [10, 20].map(key));
     assert!(page.more);
     // One before the page, one within it, one after it; and something in another channel.
-    apply(
-        &*store,
-        vec![
-            registered(plan(1, 1)),
-            registered(plan(15, 2)),
-            registered(plan(25, 2)),
-        ],
-    )
-    .await?;
+    apply(&*store, vec![registered(plan(1, 1)), registered(plan(15, 2)), registered(plan(25, 2))]).await?;
     apply_in(&*store, &other_channel(), vec![registered(plan(26, 2))]).await?;
 
     let (place, _) = page.items[1].clone();
-    let rest = list(PageRequest {
-        start: Start::After(place),
-        size: 10,
-    })
-    .await?;
+    let rest = list(PageRequest { start: Start::After(place), size: 10 }).await?;
     // The page goes on after its last item.
-    assert_eq!(
-        rest.items.iter().map(|(_, plan)| plan.key).collect::<Vec<_>>(),
-        [25, 30].map(key)
-    );
+    assert_eq!(rest.items.iter().map(|(_, plan)| plan.key).collect::<Vec<_>>(), [25, 30].map(key));
     assert!(!rest.more);
     // A walk from the beginning shows all.
     assert_eq!(
-        walk(2, list)
-            .await?
-            .iter()
-            .map(|plan| plan.key)
-            .collect::<Vec<_>>(),
+        walk(2, list).await?.iter().map(|plan| plan.key).collect::<Vec<_>>(),
         [1, 10, 15, 20, 25, 30].map(key)
     );
     Ok(())
@@ -372,48 +253,24 @@ pub async fn a_place_need_not_exist(store: Arc<dyn Store>) -> Result<()> {
     use uuid::Uuid;
     register(&*store, dated_compute_plan, Change::ComputePlanRegistered).await?;
     let after = async |place| {
-        let page = PageRequest {
-            start: Start::After(place),
-            size: 100,
-        };
-        let page = store
-            .compute_plans(&channel(), ComputePlanFilter::default(), page)
-            .await?;
+        let page = PageRequest { start: Start::After(place), size: 100 };
+        let page = store.compute_plans(&channel(), ComputePlanFilter::default(), page).await?;
         Ok(numbers(&IN_ORDER.map(dated_compute_plan), &page.items))
     };
     assert_eq!(after(ByDateAndKey(Timestamp::MIN, Uuid::max())).await?, IN_ORDER);
-    assert_eq!(
-        after(ByDateAndKey(at(2), Uuid::from_u128(3))).await?,
-        IN_ORDER[2..]
-    );
+    assert_eq!(after(ByDateAndKey(at(2), Uuid::from_u128(3))).await?, IN_ORDER[2..]);
     assert_eq!(after(ByDateAndKey(at(2), Uuid::max())).await?, IN_ORDER[4..]);
-    assert_eq!(
-        after(ByDateAndKey(Timestamp::MAX, Uuid::nil())).await?,
-        [0_u32; 0]
-    );
+    assert_eq!(after(ByDateAndKey(Timestamp::MAX, Uuid::nil())).await?, [0_u32; 0]);
 
     let place = ByDateAndPerformance(at(1), key(1), "x".to_owned());
-    let page = PageRequest {
-        start: Start::After(place),
-        size: 100,
-    };
-    assert_eq!(
-        store
-            .performances(&channel(), PerformanceFilter::default(), page)
-            .await?
-            .items,
-        []
-    );
+    let page = PageRequest { start: Start::After(place), size: 100 };
+    assert_eq!(store.performances(&channel(), PerformanceFilter::default(), page).await?.items, []);
     Ok(())
 }
 
 /// The numbers of the assets that were found, given the assets in the order of [`IN_ORDER`].
 fn numbers<A: PartialEq + Debug, P>(all: &[A], found: &[(P, A)]) -> Vec<u32> {
-    let number = |asset: &A| {
-        all.iter()
-            .zip(IN_ORDER)
-            .find(|(other, _)| *other == asset)
-            .map(|(_, number)| number)
-    };
+    let number =
+        |asset: &A| all.iter().zip(IN_ORDER).find(|(other, _)| *other == asset).map(|(_, number)| number);
     found.iter().filter_map(|(_, asset)| number(asset)).collect()
 }

@@ -124,10 +124,8 @@ mod tests {
             let (listed, _) = rest.split_once(';').expect(group);
             let listed: Vec<_> = listed.split(',').map(str::trim).collect();
             let defined = source.split("pub async fn ").skip(1);
-            let defined: Vec<_> = defined
-                .filter_map(|rest| rest.split_once('('))
-                .map(|(name, _)| name)
-                .collect();
+            let defined: Vec<_> =
+                defined.filter_map(|rest| rest.split_once('(')).map(|(name, _)| name).collect();
             assert_eq!(listed, defined, "{group}");
         }
     }

@@ -21,16 +21,8 @@ use crate::{Result, Store};
 
 /// Organizations, by creation date and id (core/ORG-8).
 pub async fn organizations(store: Arc<dyn Store>) -> Result<()> {
-    let registered = [
-        organization("b", 1),
-        organization("B", 2),
-        organization("a", 2),
-        organization("é", 2),
-    ];
-    let reachable_nowhere = Organization {
-        address: String::new(),
-        ..organization("c", 3)
-    };
+    let registered = [organization("b", 1), organization("B", 2), organization("a", 2), organization("é", 2)];
+    let reachable_nowhere = Organization { address: String::new(), ..organization("c", 3) };
     let mut expected = registered.to_vec();
     expected.push(reachable_nowhere);
     let changes = expected
@@ -42,22 +34,11 @@ pub async fn organizations(store: Arc<dyn Store>) -> Result<()> {
 
     // Ids are compared byte by byte.
     assert_eq!(store.organizations(&channel()).await?, expected);
-    for facts in load(
-        &*store,
-        &Needs {
-            organizations: true,
-            ..Needs::default()
-        },
-    )
-    .await?
-    {
+    for facts in load(&*store, &Needs { organizations: true, ..Needs::default() }).await? {
         let known = facts.organizations.unwrap_or_default();
         assert_eq!(known.len(), 5);
         for organization in &expected {
-            assert_eq!(
-                known.get(&organization.id).map(|known| &**known),
-                Some(organization)
-            );
+            assert_eq!(known.get(&organization.id).map(|known| &**known), Some(organization));
         }
     }
     Ok(())
@@ -65,36 +46,19 @@ pub async fn organizations(store: Arc<dyn Store>) -> Result<()> {
 
 /// Data managers; their names change.
 pub async fn data_managers(store: Arc<dyn Store>) -> Result<()> {
-    apply(
-        &*store,
-        vec![Change::DataManagerRegistered(Arc::new(data_manager(1)))],
-    )
-    .await?;
+    apply(&*store, vec![Change::DataManagerRegistered(Arc::new(data_manager(1)))]).await?;
     assert_data_managers(&*store, &[data_manager(1)]).await?;
 
-    let renamed = DataManager {
-        name: "another name".to_owned(),
-        ..data_manager(1)
-    };
+    let renamed = DataManager { name: "another name".to_owned(), ..data_manager(1) };
     let other = Change::DataManagerRegistered(Arc::new(data_manager(2)));
-    apply(
-        &*store,
-        vec![Change::DataManagerRenamed(Arc::new(renamed.clone())), other],
-    )
-    .await?;
+    apply(&*store, vec![Change::DataManagerRenamed(Arc::new(renamed.clone())), other]).await?;
     assert_data_managers(&*store, &[renamed, data_manager(2)]).await
 }
 
 async fn assert_data_managers(store: &dyn Store, expected: &[DataManager]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|manager| manager.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            data_managers: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    for facts in
+        load(store, &Needs { data_managers: keys.iter().copied().collect(), ..Needs::default() }).await?
     {
         assert_eq!(found(&facts.data_managers, &keys), expected);
     }
@@ -105,10 +69,7 @@ async fn assert_data_managers(store: &dyn Store, expected: &[DataManager]) -> Re
 
 /// Data samples keep their managers in the order of linking; links are added, never taken away (core/DS-17).
 pub async fn data_samples(store: Arc<dyn Store>) -> Result<()> {
-    let alone = DataSample {
-        data_manager_keys: Vec::new(),
-        ..data_sample(2)
-    };
+    let alone = DataSample { data_manager_keys: Vec::new(), ..data_sample(2) };
     let changes =
         [data_sample(1), alone.clone()].map(|sample| Change::DataSampleRegistered(Arc::new(sample)));
     apply(&*store, changes.into()).await?;
@@ -116,59 +77,34 @@ pub async fn data_samples(store: Arc<dyn Store>) -> Result<()> {
 
     let added = vec![key(9), key(4)];
     let data_manager_keys = vec![key(3), key(1), key(2), key(9), key(4)];
-    let linked = DataSample {
-        data_manager_keys,
-        ..data_sample(1)
-    };
-    let no_longer_alone = DataSample {
-        data_manager_keys: added.clone(),
-        ..alone
-    };
-    let changes = [linked.clone(), no_longer_alone.clone()].map(|sample| Change::DataSampleLinked {
-        sample: Arc::new(sample),
-        added: added.clone(),
-    });
+    let linked = DataSample { data_manager_keys, ..data_sample(1) };
+    let no_longer_alone = DataSample { data_manager_keys: added.clone(), ..alone };
+    let changes = [linked.clone(), no_longer_alone.clone()]
+        .map(|sample| Change::DataSampleLinked { sample: Arc::new(sample), added: added.clone() });
     apply(&*store, changes.into()).await?;
     assert_data_samples(&*store, &[linked, no_longer_alone]).await
 }
 
 async fn assert_data_samples(store: &dyn Store, expected: &[DataSample]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|sample| sample.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            data_samples: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    for facts in
+        load(store, &Needs { data_samples: keys.iter().copied().collect(), ..Needs::default() }).await?
     {
         assert_eq!(found(&facts.data_samples, &keys), expected);
     }
-    let listed = store
-        .data_samples(&channel(), Default::default(), first(10))
-        .await?;
+    let listed = store.data_samples(&channel(), Default::default(), first(10)).await?;
     assert!(listed.items.iter().map(|(_, sample)| sample).eq(expected));
     Ok(())
 }
 
 /// A sample that is registered and linked further in one batch.
 pub async fn data_samples_linked_at_once(store: Arc<dyn Store>) -> Result<()> {
-    let linked = DataSample {
-        data_manager_keys: vec![key(3), key(1), key(2), key(4)],
-        ..data_sample(1)
-    };
+    let linked = DataSample { data_manager_keys: vec![key(3), key(1), key(2), key(4)], ..data_sample(1) };
     let changes = vec![
         Change::DataSampleRegistered(Arc::new(data_sample(1))),
-        Change::DataSampleLinked {
-            sample: Arc::new(linked.clone()),
-            added: vec![key(4)],
-        },
+        Change::DataSampleLinked { sample: Arc::new(linked.clone()), added: vec![key(4)] },
         // Named again, for its event.
-        Change::DataSampleLinked {
-            sample: Arc::new(linked.clone()),
-            added: Vec::new(),
-        },
+        Change::DataSampleLinked { sample: Arc::new(linked.clone()), added: Vec::new() },
     ];
     apply(&*store, changes).await?;
     assert_data_samples(&*store, &[linked]).await
@@ -187,58 +123,27 @@ pub async fn functions(store: Arc<dyn Store>) -> Result<()> {
     assert_functions(&*store, &[function(1), bare.clone()]).await?;
 
     for status in FunctionStatus::ALL {
-        let moved = Function {
-            status,
-            ..function(1)
-        };
-        let change = Change::FunctionStatusChanged {
-            function: Arc::new(moved.clone()),
-            reason: String::new(),
-        };
+        let moved = Function { status, ..function(1) };
+        let change =
+            Change::FunctionStatusChanged { function: Arc::new(moved.clone()), reason: String::new() };
         apply(&*store, vec![change]).await?;
         assert_functions(&*store, &[moved, bare.clone()]).await?;
     }
 
-    let image = |name| Function {
-        name: "built".to_owned(),
-        image: Some(file(name)),
-        ..bare.clone()
-    };
-    let updates = [
-        (image("image/1"), None),
-        (image("image/2"), Some(file("image/1").storage_address)),
-    ];
+    let image = |name| Function { name: "built".to_owned(), image: Some(file(name)), ..bare.clone() };
+    let updates = [(image("image/1"), None), (image("image/2"), Some(file("image/1").storage_address))];
     for (updated, image_address_before) in updates {
-        let change = Change::FunctionUpdated {
-            function: Arc::new(updated.clone()),
-            image_address_before,
-        };
+        let change = Change::FunctionUpdated { function: Arc::new(updated.clone()), image_address_before };
         apply(&*store, vec![change]).await?;
-        assert_functions(
-            &*store,
-            &[
-                Function {
-                    status: FunctionStatus::Failed,
-                    ..function(1)
-                },
-                updated,
-            ],
-        )
-        .await?;
+        assert_functions(&*store, &[Function { status: FunctionStatus::Failed, ..function(1) }, updated])
+            .await?;
     }
     Ok(())
 }
 
 async fn assert_functions(store: &dyn Store, expected: &[Function]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|function| function.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            functions: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    for facts in load(store, &Needs { functions: keys.iter().copied().collect(), ..Needs::default() }).await?
     {
         assert_eq!(found(&facts.functions, &keys), expected);
     }
@@ -253,18 +158,9 @@ pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
     apply(&*store, changes.into()).await?;
     assert_compute_plans(&*store, &[1, 2, 3].map(compute_plan)).await?;
 
-    let renamed = ComputePlan {
-        name: "another name".to_owned(),
-        ..compute_plan(1)
-    };
-    let canceled = ComputePlan {
-        cancelation_date: Some(at(8)),
-        ..compute_plan(2)
-    };
-    let failed = ComputePlan {
-        failure_date: Some(at(9)),
-        ..compute_plan(3)
-    };
+    let renamed = ComputePlan { name: "another name".to_owned(), ..compute_plan(1) };
+    let canceled = ComputePlan { cancelation_date: Some(at(8)), ..compute_plan(2) };
+    let failed = ComputePlan { failure_date: Some(at(9)), ..compute_plan(3) };
     let changes = vec![
         Change::ComputePlanRenamed(Arc::new(renamed.clone())),
         Change::ComputePlanCanceled(Arc::new(canceled.clone())),
@@ -276,20 +172,12 @@ pub async fn compute_plans(store: Arc<dyn Store>) -> Result<()> {
 
 async fn assert_compute_plans(store: &dyn Store, expected: &[ComputePlan]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|plan| plan.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            compute_plans: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    for facts in
+        load(store, &Needs { compute_plans: keys.iter().copied().collect(), ..Needs::default() }).await?
     {
         assert_eq!(found(&facts.compute_plans, &keys), expected);
     }
-    let listed = store
-        .compute_plans(&channel(), Default::default(), first(10))
-        .await?;
+    let listed = store.compute_plans(&channel(), Default::default(), first(10)).await?;
     assert!(listed.items.iter().map(|(_, plan)| plan).eq(expected));
     Ok(())
 }
@@ -308,34 +196,18 @@ pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
                 output_identifier: "other".to_owned(),
             },
         },
-        TaskInput {
-            identifier: "samples".to_owned(),
-            source: InputSource::Asset(Uuid::max()),
-        },
+        TaskInput { identifier: "samples".to_owned(), source: InputSource::Asset(Uuid::max()) },
     ];
-    let full = ComputeTask {
-        inputs,
-        rank: i32::MAX,
-        ..compute_task(1)
-    };
-    let bare = ComputeTask {
-        outputs: Default::default(),
-        metadata: Default::default(),
-        ..compute_task(2)
-    };
+    let full = ComputeTask { inputs, rank: i32::MAX, ..compute_task(1) };
+    let bare = ComputeTask { outputs: Default::default(), metadata: Default::default(), ..compute_task(2) };
     let changes = [full.clone(), bare.clone()].map(|task| Change::ComputeTaskRegistered(Arc::new(task)));
     apply(&*store, changes.into()).await?;
     assert_compute_tasks(&*store, &[full.clone(), bare.clone()]).await?;
 
     for status in ComputeTaskStatus::ALL {
-        let moved = ComputeTask {
-            status,
-            ..full.clone()
-        };
-        let change = Change::ComputeTaskStatusChanged {
-            task: Arc::new(moved.clone()),
-            reason: String::new(),
-        };
+        let moved = ComputeTask { status, ..full.clone() };
+        let change =
+            Change::ComputeTaskStatusChanged { task: Arc::new(moved.clone()), reason: String::new() };
         apply(&*store, vec![change]).await?;
         assert_compute_tasks(&*store, &[moved, bare.clone()]).await?;
     }
@@ -344,20 +216,12 @@ pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
 
 async fn assert_compute_tasks(store: &dyn Store, expected: &[ComputeTask]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|task| task.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            compute_tasks: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
+    for facts in
+        load(store, &Needs { compute_tasks: keys.iter().copied().collect(), ..Needs::default() }).await?
     {
         assert_eq!(found(&facts.compute_tasks, &keys), expected);
     }
-    let listed = store
-        .compute_tasks(&channel(), Default::default(), first(10))
-        .await?;
+    let listed = store.compute_tasks(&channel(), Default::default(), first(10)).await?;
     assert!(listed.items.iter().map(|(_, task)| task).eq(expected));
     Ok(())
 }
@@ -368,33 +232,15 @@ pub async fn models(store: Arc<dyn Store>) -> Result<()> {
     apply(&*store, changes.into()).await?;
     assert_models(&*store, &[model(1, 5), model(2, 5)]).await?;
 
-    let disabled = Model {
-        address: None,
-        ..model(1, 5)
-    };
+    let disabled = Model { address: None, ..model(1, 5) };
     let address_before = file("model/1").storage_address;
-    apply(
-        &*store,
-        vec![Change::ModelDisabled {
-            model: Arc::new(disabled.clone()),
-            address_before,
-        }],
-    )
-    .await?;
+    apply(&*store, vec![Change::ModelDisabled { model: Arc::new(disabled.clone()), address_before }]).await?;
     assert_models(&*store, &[disabled, model(2, 5)]).await
 }
 
 async fn assert_models(store: &dyn Store, expected: &[Model]) -> Result<()> {
     let keys: Vec<_> = expected.iter().map(|model| model.key).collect();
-    for facts in load(
-        store,
-        &Needs {
-            models: keys.iter().copied().collect(),
-            ..Needs::default()
-        },
-    )
-    .await?
-    {
+    for facts in load(store, &Needs { models: keys.iter().copied().collect(), ..Needs::default() }).await? {
         assert_eq!(found(&facts.models, &keys), expected);
     }
     Ok(())
@@ -417,20 +263,13 @@ pub async fn performances(store: Arc<dyn Store>) -> Result<()> {
     ];
     let registered: Vec<_> = (1..)
         .zip(values)
-        .map(|(number, value)| Performance {
-            value,
-            ..performance(number, "figure", number)
-        })
+        .map(|(number, value)| Performance { value, ..performance(number, "figure", number) })
         .collect();
-    let changes = registered
-        .iter()
-        .cloned()
-        .map(|performance| Change::PerformanceRegistered(Arc::new(performance)));
+    let changes =
+        registered.iter().cloned().map(|performance| Change::PerformanceRegistered(Arc::new(performance)));
     apply(&*store, changes.collect()).await?;
 
-    let listed = store
-        .performances(&channel(), Default::default(), first(100))
-        .await?;
+    let listed = store.performances(&channel(), Default::default(), first(100)).await?;
     assert_eq!(listed.items.len(), values.len());
     for ((_, found), expected) in listed.items.iter().zip(&registered) {
         assert_eq!(found.compute_task_key, expected.compute_task_key);
@@ -459,30 +298,12 @@ pub async fn output_assets(store: Arc<dyn Store>) -> Result<()> {
         .rev()
         .cloned()
         .map(|output_asset| Change::OutputAssetRegistered(Arc::new(output_asset)));
-    let models_registered = models
-        .iter()
-        .cloned()
-        .map(|model| Change::ModelRegistered(Arc::new(model)));
+    let models_registered = models.iter().cloned().map(|model| Change::ModelRegistered(Arc::new(model)));
     apply(&*store, models_registered.chain(changes).collect()).await?;
 
-    for facts in load(
-        &*store,
-        &Needs {
-            output_assets: [key(1)].into(),
-            ..Needs::default()
-        },
-    )
-    .await?
-    {
-        let found_assets = facts
-            .output_assets
-            .get(&key(1))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        assert!(
-            found_assets.iter().map(|asset| &**asset).eq(&expected),
-            "{found_assets:?}"
-        );
+    for facts in load(&*store, &Needs { output_assets: [key(1)].into(), ..Needs::default() }).await? {
+        let found_assets = facts.output_assets.get(&key(1)).map(Vec::as_slice).unwrap_or_default();
+        assert!(found_assets.iter().map(|asset| &**asset).eq(&expected), "{found_assets:?}");
         assert_eq!(found(&facts.models, &[key(11), key(12)]), models);
     }
     Ok(())
@@ -497,28 +318,15 @@ pub async fn failure_reports(store: Arc<dyn Store>) -> Result<()> {
             error_type: ErrorType::Build,
             ..failure_report(2)
         },
-        FailureReport {
-            error_type: ErrorType::Internal,
-            logs_address: None,
-            ..failure_report(3)
-        },
+        FailureReport { error_type: ErrorType::Internal, logs_address: None, ..failure_report(3) },
     ];
-    let changes = reports
-        .iter()
-        .cloned()
-        .map(|report| Change::FailureReportRegistered(Arc::new(report)));
+    let changes = reports.iter().cloned().map(|report| Change::FailureReportRegistered(Arc::new(report)));
     apply(&*store, changes.collect()).await?;
 
-    let needs = Needs {
-        failure_reports: [1, 2, 3, 4].map(key).into(),
-        ..Needs::default()
-    };
+    let needs = Needs { failure_reports: [1, 2, 3, 4].map(key).into(), ..Needs::default() };
     for facts in load(&*store, &needs).await? {
         for report in &reports {
-            let found = facts
-                .failure_reports
-                .get(&report.asset_key)
-                .and_then(Option::as_deref);
+            let found = facts.failure_reports.get(&report.asset_key).and_then(Option::as_deref);
             assert_eq!(found, Some(report));
         }
         // Asked for, and not there.
@@ -585,15 +393,8 @@ pub async fn texts(store: Arc<dyn Store>) -> Result<()> {
             assert_eq!(known(&facts.compute_plans, plan.key), Some(&plan));
             assert_eq!(known(&facts.data_managers, manager.key), Some(&manager));
             assert_eq!(known(&facts.functions, function.key), Some(&function));
-            let outputs = facts
-                .output_assets
-                .get(&key(number))
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            assert!(
-                outputs.iter().map(|asset| &**asset).eq([&output_asset]),
-                "{outputs:?}"
-            );
+            let outputs = facts.output_assets.get(&key(number)).map(Vec::as_slice).unwrap_or_default();
+            assert!(outputs.iter().map(|asset| &**asset).eq([&output_asset]), "{outputs:?}");
             // Addresses are compared byte by byte.
             assert_eq!(facts.addresses.get(&address), Some(&true));
             assert_eq!(facts.addresses.get(&format!("{address} ")), Some(&false));
@@ -617,10 +418,7 @@ pub async fn times(store: Arc<dyn Store>) -> Result<()> {
             ..compute_plan(number)
         })
         .collect();
-    let changes = plans
-        .iter()
-        .cloned()
-        .map(|plan| Change::ComputePlanRegistered(Arc::new(plan)));
+    let changes = plans.iter().cloned().map(|plan| Change::ComputePlanRegistered(Arc::new(plan)));
     apply(&*store, changes.collect()).await?;
     assert_compute_plans(&*store, &plans).await
 }
@@ -630,16 +428,9 @@ pub async fn keys(store: Arc<dyn Store>) -> Result<()> {
     let numbers = [0, 1, 0x7f << 120, 0x80 << 120, u128::MAX - 1, u128::MAX];
     let plans: Vec<_> = numbers
         .iter()
-        .map(|number| ComputePlan {
-            key: Key::from_uuid(Uuid::from_u128(*number)),
-            ..compute_plan(1)
-        })
+        .map(|number| ComputePlan { key: Key::from_uuid(Uuid::from_u128(*number)), ..compute_plan(1) })
         .collect();
-    let changes = plans
-        .iter()
-        .rev()
-        .cloned()
-        .map(|plan| Change::ComputePlanRegistered(Arc::new(plan)));
+    let changes = plans.iter().rev().cloned().map(|plan| Change::ComputePlanRegistered(Arc::new(plan)));
     apply(&*store, changes.collect()).await?;
     assert_compute_plans(&*store, &plans).await
 }

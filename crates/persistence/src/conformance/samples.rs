@@ -46,10 +46,7 @@ pub fn id(text: &str) -> OrganizationId {
 
 /// Metadata.
 pub fn metadata(entries: &[(&str, &str)]) -> Metadata {
-    entries
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A file; the name makes the address unique.
@@ -62,27 +59,17 @@ pub fn file(name: &str) -> Addressable {
 
 /// A permission.
 pub fn permission(public: bool, authorized_ids: &[&str]) -> Permission {
-    Permission {
-        public,
-        authorized_ids: authorized_ids.iter().map(|text| id(text)).collect(),
-    }
+    Permission { public, authorized_ids: authorized_ids.iter().map(|text| id(text)).collect() }
 }
 
 /// Permissions that differ.
 pub fn permissions() -> Permissions {
-    Permissions {
-        process: permission(false, &["b", "a", "b"]),
-        download: permission(true, &[]),
-    }
+    Permissions { process: permission(false, &["b", "a", "b"]), download: permission(true, &[]) }
 }
 
 /// An organization.
 pub fn organization(text: &str, number: u32) -> Organization {
-    Organization {
-        id: id(text),
-        address: format!("https://{text}.example"),
-        creation_date: at(number),
-    }
+    Organization { id: id(text), address: format!("https://{text}.example"), creation_date: at(number) }
 }
 
 /// A data manager.
@@ -113,11 +100,7 @@ pub fn data_sample(number: u32) -> DataSample {
 
 /// A function without image.
 pub fn function(number: u32) -> Function {
-    let input = |kind, multiple, optional| FunctionInput {
-        kind,
-        multiple,
-        optional,
-    };
+    let input = |kind, multiple, optional| FunctionInput { kind, multiple, optional };
     let output = |kind, multiple| FunctionOutput { kind, multiple };
     Function {
         key: key(number),
@@ -158,10 +141,7 @@ pub fn compute_plan(number: u32) -> ComputePlan {
 
 /// A compute task of function 1 and plan 1, without inputs.
 pub fn compute_task(number: u32) -> ComputeTask {
-    let output = |transient| TaskOutput {
-        permissions: permissions(),
-        transient,
-    };
+    let output = |transient| TaskOutput { permissions: permissions(), transient };
     ComputeTask {
         key: key(number),
         function_key: key(1),
@@ -172,10 +152,7 @@ pub fn compute_task(number: u32) -> ComputeTask {
         status: ComputeTaskStatus::WaitingForBuilderSlot,
         metadata: metadata(&[("task", "yes")]),
         inputs: Vec::new(),
-        outputs: BTreeMap::from([
-            ("figure".to_owned(), output(false)),
-            ("models".to_owned(), output(true)),
-        ]),
+        outputs: BTreeMap::from([("figure".to_owned(), output(false)), ("models".to_owned(), output(true))]),
         logs_permission: permission(false, &["d", "a"]),
         creation_date: at(number),
     }
@@ -184,23 +161,14 @@ pub fn compute_task(number: u32) -> ComputeTask {
 /// A compute task whose inputs come from these parents.
 pub fn child_task(number: u32, parents: &[u32]) -> ComputeTask {
     let inputs = parents.iter().map(|parent| parent_output(*parent)).collect();
-    ComputeTask {
-        inputs,
-        rank: 1,
-        ..compute_task(number)
-    }
+    ComputeTask { inputs, rank: 1, ..compute_task(number) }
 }
 
 /// The input that a parent's output makes.
 pub fn parent_output(parent: u32) -> TaskInput {
-    let source = InputSource::ParentOutput {
-        parent_task_key: key(parent),
-        output_identifier: "models".to_owned(),
-    };
-    TaskInput {
-        identifier: "start".to_owned(),
-        source,
-    }
+    let source =
+        InputSource::ParentOutput { parent_task_key: key(parent), output_identifier: "models".to_owned() };
+    TaskInput { identifier: "start".to_owned(), source }
 }
 
 /// The input that the asset with this number makes, whatever it is.

@@ -21,10 +21,7 @@ const PAGES_MAX: usize = 1_000;
 
 /// The page that starts at the first item.
 pub fn first<P>(size: usize) -> PageRequest<P> {
-    PageRequest {
-        start: Start::First,
-        size,
-    }
+    PageRequest { start: Start::First, size }
 }
 
 /// Applies changes as one batch, each with the event it raises.
@@ -53,10 +50,7 @@ pub async fn append_in(
 ) -> Result<Vec<StoredEvent>> {
     let batch = store.begin(channel).await?;
     let mut head = batch.head().clone();
-    let events: Vec<_> = envelopes
-        .into_iter()
-        .map(|envelope| head.append(envelope))
-        .collect();
+    let events: Vec<_> = envelopes.into_iter().map(|envelope| head.append(envelope)).collect();
     batch.apply(WriteSet::default(), events.clone(), head).await?;
     Ok(events)
 }
@@ -92,19 +86,13 @@ struct Once(Mutex<Option<Needs>>);
 
 impl Stages for Once {
     fn missing(&self, _facts: &Facts) -> Needs {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .unwrap_or_default()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }
 
 /// Loads from a snapshot.
 pub async fn read_in(store: &dyn Store, channel: &ChannelName, needs: &Needs) -> Result<Facts> {
-    store
-        .read(channel, Arc::new(Once(Mutex::new(Some(needs.clone())))))
-        .await
+    store.read(channel, Arc::new(Once(Mutex::new(Some(needs.clone()))))).await
 }
 
 /// Loads in both ways that there are, from a snapshot and in a batch: what is true of one must be true of the other.
@@ -127,10 +115,7 @@ pub fn known<K: Key, A>(assets: &ByKey<K, A>, key: K) -> Option<&A> {
 
 /// The assets with these keys, as far as they are in the channel.
 pub fn found<K: Key, A: Clone>(assets: &ByKey<K, A>, keys: &[K]) -> Vec<A> {
-    keys.iter()
-        .filter_map(|key| known(assets, *key))
-        .cloned()
-        .collect()
+    keys.iter().filter_map(|key| known(assets, *key)).cloned().collect()
 }
 
 /// Walks through a list in pages of this size, each after the last item of the one before.
@@ -142,10 +127,7 @@ pub async fn walk<T, P>(
     let mut start = Start::First;
     for _ in 0..PAGES_MAX {
         let page = list(PageRequest { start, size }).await?;
-        assert!(
-            page.items.len() == size || !page.more,
-            "only the last page may be short"
-        );
+        assert!(page.items.len() == size || !page.more, "only the last page may be short");
         let mut place = None;
         for (at, item) in page.items {
             items.push(item);
@@ -170,25 +152,16 @@ pub async fn assert_list<T: PartialEq + Debug, P>(
     }
     for skipped in 0..=expected.len() + 1 {
         let rest = expected.get(skipped..).unwrap_or_default();
-        let page = list(PageRequest {
-            start: Start::Offset(u64::try_from(skipped).unwrap_or(u64::MAX)),
-            size: 2,
-        })
-        .await?;
+        let page =
+            list(PageRequest { start: Start::Offset(u64::try_from(skipped).unwrap_or(u64::MAX)), size: 2 })
+                .await?;
         // An offset skips that many items; past the end there are none.
-        assert!(
-            page.items.iter().map(|(_, item)| item).eq(rest.iter().take(2)),
-            "after skipping {skipped}"
-        );
+        assert!(page.items.iter().map(|(_, item)| item).eq(rest.iter().take(2)), "after skipping {skipped}");
         // There is more exactly if the list goes on after the page.
         assert_eq!(page.more, rest.len() > 2, "after skipping {skipped}");
     }
     for offset in [u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
-        let page = list(PageRequest {
-            start: Start::Offset(offset),
-            size: 10_000,
-        })
-        .await?;
+        let page = list(PageRequest { start: Start::Offset(offset), size: 10_000 }).await?;
         // No offset is too large to be asked for.
         assert!(page.items.is_empty() && !page.more, "after skipping {offset}");
     }
@@ -210,11 +183,7 @@ pub fn assert_intact(log: &[StoredEvent], head: &Head) {
         assert_eq!(event.hash, chain(&end.hash, event.position, &event.encoded));
         (end.position, end.hash) = (event.position, event.hash);
     }
-    assert_eq!(
-        (head.position, head.hash),
-        (end.position, end.hash),
-        "the head is where the log ends"
-    );
+    assert_eq!((head.position, head.hash), (end.position, end.hash), "the head is where the log ends");
 }
 
 /// The keys of the events that a query finds, in their order.

@@ -20,9 +20,7 @@ async fn errors_do_not_contain_the_password() {
         "postgres://orchestrator:hunter2@127.0.0.1:1/orchestrator".to_owned(),
         "postgres://orchestrator:hunter2@host.invalid/orchestrator".to_owned(),
     ] {
-        let Err(error) = Postgres::connect(&url, PostgresOptions::default()).await else {
-            panic!("{url}")
-        };
+        let Err(error) = Postgres::connect(&url, PostgresOptions::default()).await else { panic!("{url}") };
         let message = error.to_string();
         // The role's name, which is hunter2 in one of them, is no secret.
         let message = message.replace("for user \"hunter2\"", "");
@@ -49,10 +47,7 @@ async fn a_database_that_cannot_be_reached_is_unavailable_and_a_wrong_password_i
 async fn settings_of_the_operator_win() {
     let database = Cluster::shared().await.fresh_database().await;
     migrated(&database).await;
-    let url = format!(
-        "{}?pool_max_conns=3&application_name=mine&statement_timeout=1min",
-        database.url()
-    );
+    let url = format!("{}?pool_max_conns=3&application_name=mine&statement_timeout=1min", database.url());
     let store = Postgres::connect(&url, PostgresOptions::default()).await.unwrap();
     let client = client(&database).await;
     // The store's own connections tell their settings through a function that the store runs for us.
@@ -66,9 +61,7 @@ async fn settings_of_the_operator_win() {
         )
         .await
         .unwrap();
-    let Err(error) = store.begin(&channel()).await else {
-        panic!("the trigger did not fire")
-    };
+    let Err(error) = store.begin(&channel()).await else { panic!("the trigger did not fire") };
     assert!(error.to_string().contains("mine, 1min, 10s"), "{error}");
 }
 
@@ -76,16 +69,11 @@ async fn settings_of_the_operator_win() {
 async fn waiting_for_a_connection_has_an_end() {
     let database = Cluster::shared().await.fresh_database().await;
     migrated(&database).await;
-    let options = PostgresOptions {
-        writers_max: 1,
-        wait_max: Duration::from_millis(50),
-        ..Default::default()
-    };
+    let options =
+        PostgresOptions { writers_max: 1, wait_max: Duration::from_millis(50), ..Default::default() };
     let store = Postgres::connect(database.url(), options).await.unwrap();
     let batch = store.begin(&channel()).await.unwrap();
-    let Err(error) = store.begin(&other_channel()).await else {
-        panic!("there is only one connection")
-    };
+    let Err(error) = store.begin(&other_channel()).await else { panic!("there is only one connection") };
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     // Reading does not wait for writers.
     store.head(&channel()).await.unwrap();

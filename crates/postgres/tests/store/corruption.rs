@@ -29,10 +29,7 @@ async fn what_cannot_be_understood_is_named_by_table_column_and_key() {
         .await
         .unwrap();
 
-    let function = Needs {
-        functions: [key(1)].into(),
-        ..Needs::default()
-    };
+    let function = Needs { functions: [key(1)].into(), ..Needs::default() };
     for (outcome, column, key) in [
         (
             read_in(&store, &channel(), &function).await.map(drop),
@@ -40,22 +37,13 @@ async fn what_cannot_be_understood_is_named_by_table_column_and_key() {
             key::<asset::FunctionKey>(1).to_string(),
         ),
         (
-            store
-                .compute_tasks(&channel(), Default::default(), first(10))
-                .await
-                .map(drop),
+            store.compute_tasks(&channel(), Default::default(), first(10)).await.map(drop),
             "compute_task.status",
             key::<asset::ComputeTaskKey>(2).to_string(),
         ),
-        (
-            store.events_after(&channel(), 2, 10).await.map(drop),
-            "event.metadata",
-            "3".to_owned(),
-        ),
+        (store.events_after(&channel(), 2, 10).await.map(drop), "event.metadata", "3".to_owned()),
     ] {
-        let Err(Error::Corrupt(message)) = outcome else {
-            panic!("{outcome:?}")
-        };
+        let Err(Error::Corrupt(message)) = outcome else { panic!("{outcome:?}") };
         assert!(message.starts_with(&format!("{column} of {key}: ")), "{message}");
     }
 }

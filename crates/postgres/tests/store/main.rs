@@ -26,9 +26,7 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// A store on the database, which may have no schema.
 async fn connect(database: &TestDatabase) -> Postgres {
-    Postgres::connect(database.url(), PostgresOptions::default())
-        .await
-        .unwrap()
+    Postgres::connect(database.url(), PostgresOptions::default()).await.unwrap()
 }
 
 /// A store on a database with a schema.

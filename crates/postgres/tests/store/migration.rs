@@ -14,13 +14,9 @@ async fn a_store_works_without_a_schema_but_says_what_is_missing() {
     let store = connect(&database).await;
     store.ping().await.unwrap();
     assert!(!store.schema_is_current().await.unwrap());
-    for outcome in [
-        append(&store, vec![envelope(1)]).await.map(drop),
-        store.head(&channel()).await.map(drop),
-    ] {
-        let Err(Error::Failed(message)) = outcome else {
-            panic!("{outcome:?}")
-        };
+    for outcome in [append(&store, vec![envelope(1)]).await.map(drop), store.head(&channel()).await.map(drop)]
+    {
+        let Err(Error::Failed(message)) = outcome else { panic!("{outcome:?}") };
         assert!(message.contains("migration"), "{message}");
     }
 
@@ -42,25 +38,11 @@ async fn migrating_again_changes_nothing() {
 #[tokio::test]
 async fn many_may_migrate_at_once() {
     let database = Cluster::shared().await.fresh_database().await;
-    let stores = [
-        connect(&database).await,
-        connect(&database).await,
-        connect(&database).await,
-    ];
-    try_join_all(stores.iter().flat_map(|store| [store.migrate(), store.migrate()]))
-        .await
-        .unwrap();
+    let stores = [connect(&database).await, connect(&database).await, connect(&database).await];
+    try_join_all(stores.iter().flat_map(|store| [store.migrate(), store.migrate()])).await.unwrap();
     assert!(stores[0].schema_is_current().await.unwrap());
     let versions = "SELECT count(*) FROM orchestrator.orchestrator_schema";
-    assert_eq!(
-        client(&database)
-            .await
-            .query_one(versions, &[])
-            .await
-            .unwrap()
-            .get::<_, i64>(0),
-        1
-    );
+    assert_eq!(client(&database).await.query_one(versions, &[]).await.unwrap().get::<_, i64>(0), 1);
 }
 
 #[tokio::test]
@@ -71,17 +53,8 @@ async fn tables_of_the_same_names_elsewhere_do_not_matter() {
         .batch_execute("CREATE TABLE public.event (id uuid); CREATE TABLE public.function (id uuid)")
         .await
         .unwrap();
-    append(&migrated(&database).await, vec![envelope(1)])
-        .await
-        .unwrap();
-    assert_eq!(
-        client
-            .query_one("SELECT count(*) FROM public.event", &[])
-            .await
-            .unwrap()
-            .get::<_, i64>(0),
-        0
-    );
+    append(&migrated(&database).await, vec![envelope(1)]).await.unwrap();
+    assert_eq!(client.query_one("SELECT count(*) FROM public.event", &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
 #[tokio::test]
@@ -95,8 +68,5 @@ async fn a_schema_of_a_later_program_is_left_alone() {
         .unwrap();
     assert!(!store.schema_is_current().await.unwrap());
     let outcome = store.migrate().await;
-    assert!(
-        matches!(&outcome, Err(Error::Failed(message)) if message.contains("1000")),
-        "{outcome:?}"
-    );
+    assert!(matches!(&outcome, Err(Error::Failed(message)) if message.contains("1000")), "{outcome:?}");
 }

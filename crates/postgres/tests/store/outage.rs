@@ -28,17 +28,11 @@ async fn a_store_outlives_its_database() {
     cluster.restart().await;
     eventually(async || store.ping().await.is_ok()).await;
     append(&store, vec![envelope(2)]).await.unwrap();
-    assert_intact(
-        &log(&store, &channel()).await.unwrap(),
-        &store.head(&channel()).await.unwrap(),
-    );
+    assert_intact(&log(&store, &channel()).await.unwrap(), &store.head(&channel()).await.unwrap());
 
     // Hints find their way again, too.
     let mut hints = store.hints();
-    let hint = Hint {
-        channel: channel(),
-        position: 2,
-    };
+    let hint = Hint { channel: channel(), position: 2 };
     let again = async {
         loop {
             store.announce(hint.clone());
@@ -61,10 +55,7 @@ async fn nothing_happens_if_the_connection_of_a_batch_breaks() {
 
     let mut batch = store.begin(&channel()).await.unwrap();
     assert_eq!(client.query_one(BREAK, &[]).await.unwrap().get::<_, i64>(0), 1);
-    let needs = Needs {
-        functions: [key(1)].into(),
-        ..Needs::default()
-    };
+    let needs = Needs { functions: [key(1)].into(), ..Needs::default() };
     let outcome = batch.load(&needs, &mut Facts::default()).await;
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
     drop(batch);
@@ -75,10 +66,7 @@ async fn nothing_happens_if_the_connection_of_a_batch_breaks() {
     let events = vec![head.append(envelope(2))];
     let outcome = batch.apply(Default::default(), events, head).await;
     // Whether the database's last words are still heard is a matter of luck.
-    assert!(
-        matches!(outcome, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))), "{outcome:?}");
     assert_eq!(store.head(&channel()).await.unwrap().position, 1);
     append(&store, vec![envelope(2)]).await.unwrap();
 }
@@ -104,24 +92,14 @@ async fn what_was_acknowledged_survives_a_crash_and_what_was_not_is_whole_or_abs
     eventually(async || store.head(&channel()).await.unwrap().position >= 100).await;
     cluster.kill().await;
     let (acknowledged, error) = writing.await.unwrap();
-    assert!(
-        matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown(_)),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown(_)), "{error:?}");
 
     cluster.restart().await;
     eventually(async || store.ping().await.is_ok()).await;
     let log = log(&*store, &channel()).await.unwrap();
     assert_intact(&log, &store.head(&channel()).await.unwrap());
     let batches = u32::try_from(log.len()).unwrap() / 2;
-    let possible = if matches!(error, Error::OutcomeUnknown(_)) {
-        acknowledged + 1
-    } else {
-        acknowledged
-    };
-    assert!(
-        (acknowledged..=possible).contains(&batches),
-        "{batches} of {acknowledged}"
-    );
+    let possible = if matches!(error, Error::OutcomeUnknown(_)) { acknowledged + 1 } else { acknowledged };
+    assert!((acknowledged..=possible).contains(&batches), "{batches} of {acknowledged}");
     assert_eq!(log.len() % 2, 0);
 }

@@ -44,19 +44,13 @@ async fn a_channel_that_two_make_at_once_is_made_once() {
     let mut batch = one.begin(&channel()).await.unwrap();
     let second = tokio::spawn(async move { append(&other, vec![envelope(2)]).await });
     waiting(&database, 1).await;
-    batch
-        .load(&Default::default(), &mut Default::default())
-        .await
-        .unwrap();
+    batch.load(&Default::default(), &mut Default::default()).await.unwrap();
     let mut head = batch.head().clone();
     let events = vec![head.append(envelope(1))];
     batch.apply(Default::default(), events, head).await.unwrap();
 
     timeout(TIME_MAX, second).await.unwrap().unwrap().unwrap();
-    assert_intact(
-        &log(&one, &channel()).await.unwrap(),
-        &one.head(&channel()).await.unwrap(),
-    );
+    assert_intact(&log(&one, &channel()).await.unwrap(), &one.head(&channel()).await.unwrap());
 }
 
 #[tokio::test]
@@ -77,10 +71,7 @@ async fn a_hint_reaches_the_other_processes() {
     let database = Cluster::shared().await.fresh_database().await;
     let (one, other) = (migrated(&database).await, connect(&database).await);
     let mut hints = other.hints();
-    let hint = Hint {
-        channel: ChannelName::new("a channel"),
-        position: 7,
-    };
+    let hint = Hint { channel: ChannelName::new("a channel"), position: 7 };
     // Hints may be lost, above all while the other does not listen yet.
     let mut heard = None;
     while heard.is_none() {

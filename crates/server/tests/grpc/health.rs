@@ -8,9 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::running_server::RunningServer;
 
 fn of(service: &str) -> HealthCheckRequest {
-    HealthCheckRequest {
-        service: service.to_owned(),
-    }
+    HealthCheckRequest { service: service.to_owned() }
 }
 
 async fn next(statuses: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
@@ -25,10 +23,7 @@ async fn check_needs_no_headers_and_knows_one_name() {
     assert_eq!(serving.status(), ServingStatus::Serving);
     for name in ["x", "orchestrator.InfoService"] {
         let status = health.check(of(name)).await.unwrap_err();
-        assert_eq!(
-            (status.code(), status.message()),
-            (Code::NotFound, "unknown service")
-        );
+        assert_eq!((status.code(), status.message()), (Code::NotFound, "unknown service"));
     }
 }
 

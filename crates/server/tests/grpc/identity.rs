@@ -12,14 +12,8 @@ const SUBSCRIPTION: &str = "/orchestrator.EventService/SubscribeToEvents";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const REFLECTION_V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
-const NO_MSPID: (Code, &str) = (
-    Code::FailedPrecondition,
-    "OE0003: missing or invalid header 'mspid'",
-);
-const NO_CHANNEL: (Code, &str) = (
-    Code::FailedPrecondition,
-    "OE0003: missing or invalid header 'channel'",
-);
+const NO_MSPID: (Code, &str) = (Code::FailedPrecondition, "OE0003: missing or invalid header 'mspid'");
+const NO_CHANNEL: (Code, &str) = (Code::FailedPrecondition, "OE0003: missing or invalid header 'channel'");
 
 /// No access, told with these names.
 fn no_access(organization: &str, channel: &str) -> (Code, String) {
@@ -35,49 +29,19 @@ async fn every_fault_of_the_headers_has_its_status_in_calls_and_streams() {
     let table: [(Headers<'_>, (Code, String)); 16] = [
         (&[], no_mspid()),
         (&[("channel", b"north")], no_mspid()),
-        (
-            &[("mspid", b"OrgA"), ("mspid", b"OrgA"), ("channel", b"north")],
-            no_mspid(),
-        ),
-        (
-            &[("mspid", b"OrgA"), ("mspid", b"OrgB"), ("channel", b"north")],
-            no_mspid(),
-        ),
+        (&[("mspid", b"OrgA"), ("mspid", b"OrgA"), ("channel", b"north")], no_mspid()),
+        (&[("mspid", b"OrgA"), ("mspid", b"OrgB"), ("channel", b"north")], no_mspid()),
         (&[("mspid", b"OrgA")], no_channel()),
         (&[("mspid", b"Nobody")], no_channel()),
-        (
-            &[("mspid", b"OrgA"), ("channel", b"north"), ("channel", b"north")],
-            no_channel(),
-        ),
-        (
-            &[("mspid", b"orga"), ("channel", b"north")],
-            no_access("orga", "north"),
-        ),
-        (
-            &[("mspid", b"OrgA "), ("channel", b"north")],
-            no_access("OrgA ", "north"),
-        ),
-        (
-            &[("mspid", b"OrgA,OrgB"), ("channel", b"north")],
-            no_access("OrgA,OrgB", "north"),
-        ),
+        (&[("mspid", b"OrgA"), ("channel", b"north"), ("channel", b"north")], no_channel()),
+        (&[("mspid", b"orga"), ("channel", b"north")], no_access("orga", "north")),
+        (&[("mspid", b"OrgA "), ("channel", b"north")], no_access("OrgA ", "north")),
+        (&[("mspid", b"OrgA,OrgB"), ("channel", b"north")], no_access("OrgA,OrgB", "north")),
         (&[("mspid", b""), ("channel", b"north")], no_access("", "north")),
-        (
-            &[("mspid", b"Org\xff"), ("channel", b"north")],
-            no_access("Org\u{fffd}", "north"),
-        ),
-        (
-            &[("mspid", b"Nobody"), ("channel", b"north")],
-            no_access("Nobody", "north"),
-        ),
-        (
-            &[("mspid", b"OrgA"), ("channel", b"south")],
-            no_access("OrgA", "south"),
-        ),
-        (
-            &[("mspid", b"OrgA"), ("channel", b"nowhere")],
-            no_access("OrgA", "nowhere"),
-        ),
+        (&[("mspid", b"Org\xff"), ("channel", b"north")], no_access("Org\u{fffd}", "north")),
+        (&[("mspid", b"Nobody"), ("channel", b"north")], no_access("Nobody", "north")),
+        (&[("mspid", b"OrgA"), ("channel", b"south")], no_access("OrgA", "south")),
+        (&[("mspid", b"OrgA"), ("channel", b"nowhere")], no_access("OrgA", "nowhere")),
         (&[("mspid", b"OrgA"), ("channel", b"")], no_access("OrgA", "")),
     ];
     let server = RunningServer::start().await;
@@ -85,14 +49,8 @@ async fn every_fault_of_the_headers_has_its_status_in_calls_and_streams() {
     let undecodable = b"\xff".as_slice();
     for path in [UNARY, VERSION, SUBSCRIPTION, REFLECTION, REFLECTION_V1ALPHA] {
         for (headers, (code, text)) in &table {
-            let status = wire::call(server.connect(), path, headers, undecodable)
-                .await
-                .unwrap_err();
-            assert_eq!(
-                (status.code(), status.message()),
-                (*code, text.as_str()),
-                "{path} {headers:?}"
-            );
+            let status = wire::call(server.connect(), path, headers, undecodable).await.unwrap_err();
+            assert_eq!((status.code(), status.message()), (*code, text.as_str()), "{path} {headers:?}");
         }
     }
 }
@@ -106,10 +64,7 @@ async fn the_request_id_never_matters() {
     for ids in ids {
         let reqid = ids.iter().map(|id| ("reqid", *id));
         let headers: Vec<_> = BY_A.iter().copied().chain(reqid).collect();
-        let answer = wire::call(server.connect(), VERSION, &headers, "")
-            .await
-            .unwrap()
-            .unwrap();
+        let answer = wire::call(server.connect(), VERSION, &headers, "").await.unwrap().unwrap();
         let version = proto::QueryVersionResponse::decode(answer).unwrap();
         assert_eq!(version.orchestrator, "dev", "core/INF-1");
     }

@@ -18,9 +18,7 @@ const QUERY_EVENTS: &str = "/orchestrator.EventService/QueryEvents";
 /// A message of exactly so many bytes whose first field is text.
 fn text_of(bytes: usize) -> Vec<u8> {
     let length_delimiter = prost::length_delimiter_len(bytes - 1 - 4);
-    let message = proto::GetFunctionParam {
-        key: "x".repeat(bytes - 1 - length_delimiter),
-    };
+    let message = proto::GetFunctionParam { key: "x".repeat(bytes - 1 - length_delimiter) };
     let encoded = message.encode_to_vec();
     assert_eq!(encoded.len(), bytes);
     encoded
@@ -30,19 +28,12 @@ fn text_of(bytes: usize) -> Vec<u8> {
 async fn a_request_of_the_largest_size_is_read_and_a_larger_one_refused() {
     let server = RunningServer::start().await;
     for path in [GET_FUNCTION, SUBSCRIBE, QUERY_EVENTS] {
-        let largest = wire::call(server.connect(), path, BY_A, text_of(BYTES_MAX))
-            .await
-            .unwrap_err();
+        let largest = wire::call(server.connect(), path, BY_A, text_of(BYTES_MAX)).await.unwrap_err();
         assert_eq!(largest.code(), Code::InvalidArgument, "{path} {largest:?}");
         for bytes in [BYTES_MAX + 1, 2 * BYTES_MAX] {
-            let larger = wire::call(server.connect(), path, BY_A, text_of(bytes))
-                .await
-                .unwrap_err();
+            let larger = wire::call(server.connect(), path, BY_A, text_of(bytes)).await.unwrap_err();
             assert_eq!(larger.code(), Code::ResourceExhausted, "{path} {larger:?}");
-            assert!(
-                larger.message().contains("message larger than max"),
-                "core/ERR-7: {larger:?}"
-            );
+            assert!(larger.message().contains("message larger than max"), "core/ERR-7: {larger:?}");
         }
     }
 }
@@ -51,13 +42,9 @@ async fn a_request_of_the_largest_size_is_read_and_a_larger_one_refused() {
 async fn the_largest_size_is_a_setting() {
     let server = RunningServer::start_with(|options| options.message_bytes_max = 100).await;
     for path in [GET_FUNCTION, SUBSCRIBE] {
-        let largest = wire::call(server.connect(), path, BY_A, vec![0x0a, 1, b'x'])
-            .await
-            .unwrap_err();
+        let largest = wire::call(server.connect(), path, BY_A, vec![0x0a, 1, b'x']).await.unwrap_err();
         assert_eq!(largest.code(), Code::InvalidArgument);
-        let larger = wire::call(server.connect(), path, BY_A, vec![0; 101])
-            .await
-            .unwrap_err();
+        let larger = wire::call(server.connect(), path, BY_A, vec![0; 101]).await.unwrap_err();
         assert_eq!(larger.code(), Code::ResourceExhausted);
     }
 }
@@ -69,9 +56,7 @@ async fn bytes_that_are_no_message_are_internal_and_the_connection_goes_on() {
     let not_utf8: &[u8] = &[0x0a, 1, 0xff];
     for path in [GET_FUNCTION, SUBSCRIBE, QUERY_EVENTS] {
         for bytes in [b"\xff\xff\xff\xff".as_slice(), not_utf8] {
-            let status = wire::call(connection.clone(), path, BY_A, bytes)
-                .await
-                .unwrap_err();
+            let status = wire::call(connection.clone(), path, BY_A, bytes).await.unwrap_err();
             assert_eq!(status.code(), Code::Internal, "{path} {status:?}");
         }
     }
@@ -83,28 +68,17 @@ async fn bytes_that_are_no_message_are_internal_and_the_connection_goes_on() {
 async fn unknown_fields_are_ignored() {
     let server = RunningServer::start().await;
     let unknown_field: &[u8] = &[0xfa, 0x3f, 1, b'x'];
-    let answer = wire::call(
-        server.connect(),
-        "/orchestrator.InfoService/QueryVersion",
-        BY_A,
-        unknown_field,
-    )
-    .await;
+    let answer =
+        wire::call(server.connect(), "/orchestrator.InfoService/QueryVersion", BY_A, unknown_field).await;
     assert!(answer.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_compressed_request_is_unimplemented() {
     let server = RunningServer::start().await;
-    let headers: Vec<_> = BY_A
-        .iter()
-        .copied()
-        .chain([("grpc-encoding", b"gzip".as_slice())])
-        .collect();
+    let headers: Vec<_> = BY_A.iter().copied().chain([("grpc-encoding", b"gzip".as_slice())]).collect();
     for path in [GET_FUNCTION, SUBSCRIBE] {
-        let status = wire::call(server.connect(), path, &headers, "")
-            .await
-            .unwrap_err();
+        let status = wire::call(server.connect(), path, &headers, "").await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
 }

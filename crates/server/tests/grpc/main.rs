@@ -2,10 +2,7 @@
 //!
 //! Each module holds one part of the contract; `running_server` starts what they talk to, `wire` sends what no generated client would.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, also in what its steps are made of"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
 
 mod events;
 mod health;

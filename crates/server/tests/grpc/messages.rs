@@ -15,17 +15,11 @@ fn key(number: u8) -> String {
 
 fn file(name: &str) -> Option<proto::Addressable> {
     let storage_address = format!("https://files.org-a.example/{name}");
-    Some(proto::Addressable {
-        checksum: "aB".repeat(32),
-        storage_address,
-    })
+    Some(proto::Addressable { checksum: "aB".repeat(32), storage_address })
 }
 
 fn public() -> Option<proto::NewPermissions> {
-    Some(proto::NewPermissions {
-        public: true,
-        authorized_ids: vec!["OrgB".into()],
-    })
+    Some(proto::NewPermissions { public: true, authorized_ids: vec!["OrgB".into()] })
 }
 
 /// The last snapshot of the channel.
@@ -57,47 +51,22 @@ async fn a_function_without_an_image_has_an_empty_one() {
         .into(),
         outputs: [(
             "score".to_owned(),
-            proto::FunctionOutput {
-                kind: proto::AssetKind::AssetPerformance.into(),
-                multiple: false,
-            },
+            proto::FunctionOutput { kind: proto::AssetKind::AssetPerformance.into(), multiple: false },
         )]
         .into(),
     };
-    let registered = client
-        .register_function(by_a(new.clone()))
-        .await
-        .unwrap()
-        .into_inner();
+    let registered = client.register_function(by_a(new.clone())).await.unwrap().into_inner();
     assert_eq!(registered.image, Some(proto::Addressable::default()));
-    assert_eq!(
-        (&registered.inputs, &registered.outputs),
-        (&new.inputs, &new.outputs)
-    );
-    assert_eq!(
-        (&registered.description, &registered.archive),
-        (&new.description, &new.archive)
-    );
+    assert_eq!((&registered.inputs, &registered.outputs), (&new.inputs, &new.outputs));
+    assert_eq!((&registered.description, &registered.archive), (&new.description, &new.archive));
     assert_eq!(registered.status(), proto::FunctionStatus::Waiting);
-    let permission = proto::Permission {
-        public: true,
-        authorized_ids: vec!["OrgB".into(), "OrgA".into()],
-    };
-    let both = proto::Permissions {
-        process: Some(permission.clone()),
-        download: Some(permission),
-    };
+    let permission = proto::Permission { public: true, authorized_ids: vec!["OrgB".into(), "OrgA".into()] };
+    let both = proto::Permissions { process: Some(permission.clone()), download: Some(permission) };
     assert_eq!(registered.permissions, Some(both));
-    let found = client
-        .get_function(by_a(proto::GetFunctionParam { key: key(1) }))
-        .await
-        .unwrap()
-        .into_inner();
+    let found =
+        client.get_function(by_a(proto::GetFunctionParam { key: key(1) })).await.unwrap().into_inner();
     assert_eq!(found, registered);
-    assert_eq!(
-        last_snapshot(&server).await,
-        proto::event::Asset::Function(registered)
-    );
+    assert_eq!(last_snapshot(&server).await, proto::event::Asset::Function(registered));
 }
 
 #[tokio::test]
@@ -107,11 +76,7 @@ async fn a_kind_that_nobody_knows_is_refused() {
     server.register("OrgA", "north").await.unwrap();
     let mut client = FunctionServiceClient::new(server.connect());
     for kind in [0, 2, 99, -1, i32::MAX] {
-        let input = proto::FunctionInput {
-            kind,
-            multiple: false,
-            optional: false,
-        };
+        let input = proto::FunctionInput { kind, multiple: false, optional: false };
         let new = proto::NewFunction {
             key: key(1),
             name: "train".into(),
@@ -142,33 +107,17 @@ async fn the_type_of_a_data_manager_is_dropped() {
         logs_permission: Some(proto::NewPermissions::default()),
         metadata: [(String::new(), String::new())].into(),
     };
-    let registered = client
-        .register_data_manager(by_a(new.clone()))
-        .await
-        .unwrap()
-        .into_inner();
+    let registered = client.register_data_manager(by_a(new.clone())).await.unwrap().into_inner();
     assert_eq!(registered.r#type, "");
-    assert_eq!(
-        (&registered.description, &registered.opener),
-        (&new.description, &new.opener)
-    );
+    assert_eq!((&registered.description, &registered.opener), (&new.description, &new.opener));
     assert_eq!(registered.metadata, new.metadata);
-    let own_logs = proto::Permission {
-        public: false,
-        authorized_ids: vec!["OrgA".into()],
-    };
+    let own_logs = proto::Permission { public: false, authorized_ids: vec!["OrgA".into()] };
     assert_eq!(registered.logs_permission, Some(own_logs));
     assert_eq!(registered.creation_date.unwrap().nanos % 1000, 0, "core/TX-3");
-    let found = client
-        .get_data_manager(by_a(proto::GetDataManagerParam { key: key(1) }))
-        .await
-        .unwrap()
-        .into_inner();
+    let found =
+        client.get_data_manager(by_a(proto::GetDataManagerParam { key: key(1) })).await.unwrap().into_inner();
     assert_eq!(found, registered);
-    assert_eq!(
-        last_snapshot(&server).await,
-        proto::event::Asset::DataManager(registered)
-    );
+    assert_eq!(last_snapshot(&server).await, proto::event::Asset::DataManager(registered));
 }
 
 #[tokio::test]
@@ -177,17 +126,10 @@ async fn a_canceled_plan_shows_its_date() {
     let server = RunningServer::start().await;
     server.register("OrgA", "north").await.unwrap();
     let mut client = ComputePlanServiceClient::new(server.connect());
-    let new = proto::NewComputePlan {
-        key: key(1),
-        name: "plan".into(),
-        tag: "t".into(),
-        ..Default::default()
-    };
+    let new =
+        proto::NewComputePlan { key: key(1), name: "plan".into(), tag: "t".into(), ..Default::default() };
     let registered = client.register_plan(by_a(new)).await.unwrap().into_inner();
-    assert_eq!(
-        (registered.cancelation_date, registered.failure_date),
-        (None, None)
-    );
+    assert_eq!((registered.cancelation_date, registered.failure_date), (None, None));
     let act = |action| proto::ApplyPlanActionParam { key: key(1), action };
     for unknown in [0, 2, -1] {
         let status = client.apply_plan_action(by_a(act(unknown))).await.unwrap_err();
@@ -195,15 +137,8 @@ async fn a_canceled_plan_shows_its_date() {
         assert!(status.message().starts_with("OE0010: "), "{status:?}");
     }
     client.apply_plan_action(by_a(act(1))).await.unwrap();
-    let found = client
-        .get_plan(by_a(proto::GetComputePlanParam { key: key(1) }))
-        .await
-        .unwrap()
-        .into_inner();
-    assert!(
-        found.cancelation_date.is_some() && found.failure_date.is_none(),
-        "{found:?}"
-    );
+    let found = client.get_plan(by_a(proto::GetComputePlanParam { key: key(1) })).await.unwrap().into_inner();
+    assert!(found.cancelation_date.is_some() && found.failure_date.is_none(), "{found:?}");
 }
 
 #[tokio::test]
@@ -212,14 +147,8 @@ async fn a_status_that_no_task_has_matches_nothing() {
     let server = RunningServer::start().await;
     let mut client = ComputeTaskServiceClient::new(server.connect());
     for status in [0, 3, 99, -1] {
-        let filter = Some(proto::TaskQueryFilter {
-            status,
-            ..Default::default()
-        });
-        let query = proto::QueryTasksParam {
-            filter,
-            ..Default::default()
-        };
+        let filter = Some(proto::TaskQueryFilter { status, ..Default::default() });
+        let query = proto::QueryTasksParam { filter, ..Default::default() };
         let answer = client.query_tasks(by_a(query)).await.unwrap().into_inner();
         assert_eq!(answer, proto::QueryTasksResponse::default(), "{status}");
     }

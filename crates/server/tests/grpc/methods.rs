@@ -24,17 +24,10 @@ async fn no_method_is_missing() {
         for method in &service.method {
             let path = format!("/orchestrator.{}/{}", service.name(), method.name());
             let answer = wire::call(server.connect(), &path, BY_A, "");
-            match tokio::time::timeout(Duration::from_secs(10), answer)
-                .await
-                .expect(&path)
-            {
+            match tokio::time::timeout(Duration::from_secs(10), answer).await.expect(&path) {
                 Ok(message) => assert!(message.is_some(), "{path} ended without an answer"),
                 Err(status) => {
-                    let refused = [
-                        Code::InvalidArgument,
-                        Code::FailedPrecondition,
-                        Code::AlreadyExists,
-                    ];
+                    let refused = [Code::InvalidArgument, Code::FailedPrecondition, Code::AlreadyExists];
                     assert!(refused.contains(&status.code()), "{path} {status:?}");
                     assert!(status.message().starts_with("OE"), "{path} {status:?}");
                 }
@@ -50,10 +43,8 @@ async fn registering_no_model_is_refused() {
     // compute/MODEL-2
     let server = RunningServer::start().await;
     let mut client = ModelServiceClient::new(server.connect());
-    let status = client
-        .register_models(by_a(proto::RegisterModelsParam { models: vec![] }))
-        .await
-        .unwrap_err();
+    let status =
+        client.register_models(by_a(proto::RegisterModelsParam { models: vec![] })).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().starts_with("OE0003: "), "{status:?}");
 }
@@ -63,13 +54,8 @@ async fn an_unknown_plan_is_not_found() {
     // compute/PLAN-50
     let server = RunningServer::start().await;
     let mut client = ComputePlanServiceClient::new(server.connect());
-    let request = proto::IsPlanRunningParam {
-        key: ABSENT_KEY.to_owned(),
-    };
+    let request = proto::IsPlanRunningParam { key: ABSENT_KEY.to_owned() };
     let status = client.is_plan_running(by_a(request)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    assert!(
-        status.message().starts_with("OE0002: ") && status.message().contains(ABSENT_KEY),
-        "{status:?}"
-    );
+    assert!(status.message().starts_with("OE0002: ") && status.message().contains(ABSENT_KEY), "{status:?}");
 }

@@ -32,24 +32,11 @@ const SERVICES: [&str; 16] = [
 ];
 
 async fn ask(server: &RunningServer, question: MessageRequest) -> MessageResponse {
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(question),
-    };
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let questions = futures::stream::iter([request]);
     let mut client = ServerReflectionClient::new(server.connect());
-    let mut answers = client
-        .server_reflection_info(by_a(questions))
-        .await
-        .unwrap()
-        .into_inner();
-    answers
-        .message()
-        .await
-        .unwrap()
-        .unwrap()
-        .message_response
-        .unwrap()
+    let mut answers = client.server_reflection_info(by_a(questions)).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().message_response.unwrap()
 }
 
 #[tokio::test]
@@ -64,24 +51,11 @@ async fn both_versions_list_all_services() {
     assert_eq!(names, SERVICES.map(str::to_owned).into());
 
     let question = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
-    let request = v1alpha::ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(question),
-    };
+    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(server.connect());
     let questions = futures::stream::iter([request]);
-    let mut answers = client
-        .server_reflection_info(by_a(questions))
-        .await
-        .unwrap()
-        .into_inner();
-    let answer = answers
-        .message()
-        .await
-        .unwrap()
-        .unwrap()
-        .message_response
-        .unwrap();
+    let mut answers = client.server_reflection_info(by_a(questions)).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
     let v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
         panic!("no list")
     };
@@ -106,8 +80,5 @@ async fn a_tool_finds_the_file_of_a_service_and_all_its_imports() {
             }
         }
     }
-    assert!(
-        files.contains("event.proto") && files.contains("google/protobuf/timestamp.proto"),
-        "{files:?}"
-    );
+    assert!(files.contains("event.proto") && files.contains("google/protobuf/timestamp.proto"), "{files:?}");
 }

@@ -49,19 +49,12 @@ impl RunningServer {
             let _asked_or_dropped = stopped.await;
         };
         let ended = tokio::spawn(Server::new(service, options).serve(listener, shutdown));
-        Self {
-            address,
-            store,
-            stop,
-            ended,
-        }
+        Self { address, store, stop, ended }
     }
 
     /// A connection of its own.
     pub(crate) fn connect(&self) -> Channel {
-        Endpoint::try_from(format!("http://{}", self.address))
-            .unwrap()
-            .connect_lazy()
+        Endpoint::try_from(format!("http://{}", self.address)).unwrap().connect_lazy()
     }
 
     /// Registers an organization in a channel.
@@ -71,9 +64,7 @@ impl RunningServer {
         channel: &str,
     ) -> Result<proto::Organization, Status> {
         let mut client = OrganizationServiceClient::new(self.connect());
-        let message = proto::RegisterOrganizationParam {
-            address: "http://backend.example".to_owned(),
-        };
+        let message = proto::RegisterOrganizationParam { address: "http://backend.example".to_owned() };
         client
             .register_organization(by(organization, channel, message))
             .await
@@ -90,9 +81,7 @@ impl RunningServer {
 /// A request of an organization in a channel.
 pub(crate) fn by<T>(organization: &str, channel: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert("mspid", organization.parse().unwrap());
+    request.metadata_mut().insert("mspid", organization.parse().unwrap());
     request.metadata_mut().insert("channel", channel.parse().unwrap());
     request
 }

@@ -58,12 +58,7 @@ async fn call_that_waits(
     connection: Channel,
 ) -> BoxFuture<'static, Result<Response<proto::Organization>, Status>> {
     let mut version = InfoServiceClient::new(connection.clone());
-    let mut ask = async || {
-        version
-            .query_version(by_a(proto::QueryVersionParam {}))
-            .await
-            .unwrap()
-    };
+    let mut ask = async || version.query_version(by_a(proto::QueryVersionParam {})).await.unwrap();
     ask().await; // from now on there is a connection
     let mut client = OrganizationServiceClient::new(connection);
     let register = by_a(proto::RegisterOrganizationParam::default());

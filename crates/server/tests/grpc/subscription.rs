@@ -14,13 +14,8 @@ pub(crate) async fn subscribe(
     start_event_id: &str,
 ) -> Result<Streaming<proto::Event>, Status> {
     let mut client = EventServiceClient::new(server.connect());
-    let message = proto::SubscribeToEventsParam {
-        start_event_id: start_event_id.to_owned(),
-    };
-    client
-        .subscribe_to_events(by(organization, channel, message))
-        .await
-        .map(tonic::Response::into_inner)
+    let message = proto::SubscribeToEventsParam { start_event_id: start_event_id.to_owned() };
+    client.subscribe_to_events(by(organization, channel, message)).await.map(tonic::Response::into_inner)
 }
 
 async fn next(stream: &mut Streaming<proto::Event>) -> proto::Event {
@@ -37,10 +32,7 @@ async fn a_subscription_brings_stored_events_and_then_new_ones() {
     let stored = next(&mut stream).await;
     server.register("OrgB", "north").await.unwrap();
     let new = next(&mut stream).await;
-    assert_eq!(
-        [stored.asset_key.as_str(), new.asset_key.as_str()],
-        ["OrgA", "OrgB"]
-    );
+    assert_eq!([stored.asset_key.as_str(), new.asset_key.as_str()], ["OrgA", "OrgB"]);
     assert_eq!(vec![stored, new], events(&server).await);
 }
 
@@ -71,10 +63,7 @@ async fn a_start_that_is_unknown_is_refused_before_any_event() {
     for id in [foreign, invented] {
         let status = subscribe(&server, "OrgA", "north", &id).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
-        assert_eq!(
-            status.message(),
-            format!("OE0002: event with key {id:?} not found")
-        );
+        assert_eq!(status.message(), format!("OE0002: event with key {id:?} not found"));
     }
     for id in ["abc", " ", "3f1c9a52-0b7e-4c7d-9a33-5d2f8e6b1a4"] {
         let status = subscribe(&server, "OrgA", "north", id).await.unwrap_err();
@@ -91,14 +80,7 @@ async fn many_subscribers_of_one_connection_get_the_same() {
     let mut streams = Vec::new();
     for _ in 0..300 {
         let message = by("OrgA", "north", proto::SubscribeToEventsParam::default());
-        streams.push(
-            client
-                .clone()
-                .subscribe_to_events(message)
-                .await
-                .unwrap()
-                .into_inner(),
-        );
+        streams.push(client.clone().subscribe_to_events(message).await.unwrap().into_inner());
     }
     server.register("OrgA", "north").await.unwrap();
     server.register("OrgB", "north").await.unwrap();

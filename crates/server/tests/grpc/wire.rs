@@ -24,20 +24,13 @@ pub(crate) async fn open(
 ) -> Result<Streaming<Bytes>, Status> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        map.append(
-            HeaderName::try_from(*name).unwrap(),
-            HeaderValue::from_bytes(value).unwrap(),
-        );
+        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value).unwrap());
     }
     let request = Request::from_parts(MetadataMap::from_headers(map), Extensions::new(), message.into());
     let mut grpc = Grpc::new(connection);
-    grpc.ready()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
     let path = PathAndQuery::try_from(path).unwrap();
-    grpc.server_streaming(request, path, RawCodec)
-        .await
-        .map(tonic::Response::into_inner)
+    grpc.server_streaming(request, path, RawCodec).await.map(tonic::Response::into_inner)
 }
 
 /// The first answer to a call, or the status it ended with; `None` if it ended with OK and without an answer.

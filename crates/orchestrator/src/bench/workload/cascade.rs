@@ -60,9 +60,7 @@ async fn parent_of_many(session: &Session, waiting: usize) -> anyhow::Result<Str
     let (materials, client) = (&session.materials, &session.client);
     let plan = materials.register_plan(client).await?;
     let parents = materials.register_ready_tasks(client, &plan, 1).await?;
-    let children: Vec<_> = (0..waiting)
-        .map(|_| materials.child(&plan, &parents[0]))
-        .collect();
+    let children: Vec<_> = (0..waiting).map(|_| materials.child(&plan, &parents[0])).collect();
     register_tasks(client, &children).await?;
     execute(client, &parents[0]).await?;
     Ok(parents[0].clone())

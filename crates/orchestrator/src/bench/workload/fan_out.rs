@@ -48,20 +48,13 @@ async fn measure(session: &Session, subscribers: usize) -> anyhow::Result<[Row; 
 fn must_hold(impression: Impression, measurement: &Measurement) -> Impression {
     let (written, events) = (measurement.measured.succeeded(), impression.events);
     let lacking = (events < written).then(|| format!("{written} writes raised only {events} events"));
-    Impression {
-        difference: impression.difference.or(lacking),
-        ..impression
-    }
+    Impression { difference: impression.difference.or(lacking), ..impression }
 }
 
 /// Starts writes at the rate that was asked for, until the time is over, and waits for the last one.
 async fn write(session: &Session, writers: &[Client]) -> anyhow::Result<Measurement> {
     let (rate, duration) = (session.bench.rate, session.bench.duration());
-    let watch = session
-        .bench
-        .process()
-        .map(|process| process.watch())
-        .transpose()?;
+    let watch = session.bench.process().map(|process| process.watch()).transpose()?;
     let mut pace = interval(Duration::from_secs(1) / rate);
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut writes, start) = (JoinSet::new(), Instant::now());

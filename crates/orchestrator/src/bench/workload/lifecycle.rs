@@ -66,10 +66,7 @@ struct Supply {
 
 impl Supply {
     fn new(task_keys: Vec<String>) -> Self {
-        Self {
-            task_keys: task_keys.into(),
-            taken: Arc::default(),
-        }
+        Self { task_keys: task_keys.into(), taken: Arc::default() }
     }
 
     fn take(&self) -> Option<&str> {

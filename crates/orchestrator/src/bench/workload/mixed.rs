@@ -41,10 +41,7 @@ async fn measure(session: &Session, clients: usize, subscribers: usize) -> anyho
     let impression = audience.compare(&session.client).await?;
     let variant = format!("{subscribers} subscribers");
     let row = Row::new("mixed", &variant, &measurement).with_items("tasks", measurement.items);
-    Ok([
-        session.against_commits(row).await?,
-        impression.row("mixed", &variant, measurement.elapsed),
-    ])
+    Ok([session.against_commits(row).await?, impression.row("mixed", &variant, measurement.elapsed)])
 }
 
 async fn participants(session: &Session, clients: usize) -> anyhow::Result<Vec<Participant>> {

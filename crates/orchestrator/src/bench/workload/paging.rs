@@ -32,9 +32,8 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Vec<Row>> {
 async fn measure(session: &Session, list: &List) -> anyhow::Result<[Row; 3]> {
     let (all, walk) = session.alone(async |caller| list.walk(caller).await).await?;
     let (first, _) = session.alone(async |caller| list.again(caller, "").await).await?;
-    let (last, _) = session
-        .alone(async |caller| list.again(caller, &walk.last_full_page_token).await)
-        .await?;
+    let (last, _) =
+        session.alone(async |caller| list.again(caller, &walk.last_full_page_token).await).await?;
     let variant = |which: &str| format!("{}, {} rows, {which}", list.name(), walk.rows);
     Ok([
         Row::new("paging", variant("all pages"), &all).with_items("rows", walk.rows as u64),
@@ -94,25 +93,17 @@ impl List {
     async fn page(&self, caller: &mut Caller, page_token: String) -> Option<(usize, String)> {
         let filter = match self {
             Self::Events => {
-                let request = QueryEventsParam {
-                    page_token,
-                    page_size: PAGE_SIZE,
-                    ..QueryEventsParam::default()
-                };
+                let request =
+                    QueryEventsParam { page_token, page_size: PAGE_SIZE, ..QueryEventsParam::default() };
                 let page = caller.call(request).await?;
                 return Some((page.events.len(), page.next_page_token));
             }
             Self::Tasks => None,
-            Self::TasksOfPlan(key) => Some(TaskQueryFilter {
-                compute_plan_key: key.clone(),
-                ..TaskQueryFilter::default()
-            }),
+            Self::TasksOfPlan(key) => {
+                Some(TaskQueryFilter { compute_plan_key: key.clone(), ..TaskQueryFilter::default() })
+            }
         };
-        let request = QueryTasksParam {
-            page_token,
-            page_size: PAGE_SIZE,
-            filter,
-        };
+        let request = QueryTasksParam { page_token, page_size: PAGE_SIZE, filter };
         let page = caller.call(request).await?;
         Some((page.tasks.len(), page.next_page_token))
     }

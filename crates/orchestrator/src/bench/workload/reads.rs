@@ -61,15 +61,11 @@ impl Reader {
 
     fn any_task(&mut self) -> GetTaskParam {
         let index = self.dice.usize(..self.task_keys.len());
-        GetTaskParam {
-            key: self.task_keys[index].clone(),
-        }
+        GetTaskParam { key: self.task_keys[index].clone() }
     }
 
     fn function(&self) -> GetFunctionParam {
-        GetFunctionParam {
-            key: self.function_key.clone(),
-        }
+        GetFunctionParam { key: self.function_key.clone() }
     }
 }
 
@@ -83,10 +79,7 @@ impl Work for Reader {
 fn tasks_of(compute_plan_key: String) -> QueryTasksParam {
     QueryTasksParam {
         page_size: PAGE_SIZE,
-        filter: Some(TaskQueryFilter {
-            compute_plan_key,
-            ..TaskQueryFilter::default()
-        }),
+        filter: Some(TaskQueryFilter { compute_plan_key, ..TaskQueryFilter::default() }),
         ..QueryTasksParam::default()
     }
 }

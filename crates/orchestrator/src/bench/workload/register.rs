@@ -25,14 +25,9 @@ async fn measure(session: &Session, plans: Plans, batch: usize, clients: usize) 
     let variant = format!("batch {batch}, {}", plans.describe());
     session.announce(&format!("register, {variant}, {clients} clients"));
     let plans = session.register_plans(plans, clients).await?;
-    let registrations = plans.into_iter().map(|plan| Registration {
-        materials: session.materials.clone(),
-        plan,
-        batch,
-    });
-    let measurement = session
-        .drive(registrations.collect(), session.bench.limits())
-        .await?;
+    let registrations =
+        plans.into_iter().map(|plan| Registration { materials: session.materials.clone(), plan, batch });
+    let measurement = session.drive(registrations.collect(), session.bench.limits()).await?;
     let row = Row::new("register", variant, &measurement).with_items("tasks", measurement.items);
     session.against_commits(row).await
 }

@@ -38,15 +38,9 @@ async fn raise_events(session: &Session, count: u64) -> anyhow::Result<()> {
 
 async fn measure(session: &Session, subscribers: usize, start: &str, count: u64) -> anyhow::Result<Row> {
     let clients = session.target.connect_clients(subscribers).await?;
-    let watch = session
-        .bench
-        .process()
-        .map(|process| process.watch())
-        .transpose()?;
+    let watch = session.bench.process().map(|process| process.watch()).transpose()?;
     let began = Instant::now();
-    let readers = clients
-        .into_iter()
-        .map(|client| tokio::spawn(read(client, start.to_owned(), count)));
+    let readers = clients.into_iter().map(|client| tokio::spawn(read(client, start.to_owned(), count)));
     for outcome in try_join_all(readers).await.context("a subscriber broke down")? {
         outcome?;
     }

@@ -69,17 +69,10 @@ impl OrganizationData {
                 let class = organization % CLASSES + usize::from(!is_frequent);
                 things.draw(class % CLASSES, &mut stream)
             });
-            DataSample {
-                examples: examples.collect(),
-            }
+            DataSample { examples: examples.collect() }
         });
         let held_out = (0..HELD_OUT_EXAMPLES).map(|number| things.draw(number % CLASSES, &mut stream));
-        Self {
-            training,
-            held_out: DataSample {
-                examples: held_out.collect(),
-            },
-        }
+        Self { training, held_out: DataSample { examples: held_out.collect() } }
     }
 }
 
@@ -150,17 +143,11 @@ impl FromStr for DataSample {
 }
 
 fn next_example(reader: &mut Reader<'_>) -> Result<Example, Malformed> {
-    reader.next(
-        "15 finite numbers and a class (0, 1 or 2), separated by commas",
-        |line| {
-            let (features, class) = line.rsplit_once(',')?;
-            let class = class.parse().ok().filter(|class| *class < CLASSES)?;
-            Some(Example {
-                features: numbers(features)?,
-                class,
-            })
-        },
-    )
+    reader.next("15 finite numbers and a class (0, 1 or 2), separated by commas", |line| {
+        let (features, class) = line.rsplit_once(',')?;
+        let class = class.parse().ok().filter(|class| *class < CLASSES)?;
+        Some(Example { features: numbers(features)?, class })
+    })
 }
 
 #[cfg(test)]
@@ -204,11 +191,7 @@ mod tests {
             let data = OrganizationData::synthesize(1, organization);
             let counts = examples_by_class(&data.training);
             for (class, count) in counts.into_iter().enumerate() {
-                assert_eq!(
-                    count == 0,
-                    class == lacking,
-                    "organization {organization}: {counts:?}"
-                );
+                assert_eq!(count == 0, class == lacking, "organization {organization}: {counts:?}");
             }
             assert_eq!(examples_by_class(&[data.held_out]), [100; CLASSES]);
         }
@@ -228,17 +211,9 @@ mod tests {
             ("empty", String::new(), 1),
             ("another header", ROW.to_owned(), 1),
             ("no example", format!("{HEADER}\n"), 2),
-            (
-                "a feature too few",
-                format!("{HEADER}\n{ROW}\n{}\n", &ROW[2..]),
-                3,
-            ),
+            ("a feature too few", format!("{HEADER}\n{ROW}\n{}\n", &ROW[2..]), 3),
             ("a feature too many", format!("{HEADER}\n0,{ROW}\n"), 2),
-            (
-                "no such class",
-                format!("{HEADER}\n{ROW}\n{}3\n", &ROW[..ROW.len() - 1]),
-                3,
-            ),
+            ("no such class", format!("{HEADER}\n{ROW}\n{}3\n", &ROW[..ROW.len() - 1]), 3),
             ("cut off", format!("{HEADER}\n{ROW}\n0,1,2,"), 3),
             ("an empty line", format!("{HEADER}\n\n{ROW}\n"), 2),
         ];

@@ -29,8 +29,7 @@ pub(crate) fn write(path: &Path, value: &impl Display) -> anyhow::Result<String>
 /// The file cannot be read, or its text does not have the form of a `T`.
 pub(crate) fn read<T: FromStr<Err = Malformed>>(path: &Path) -> anyhow::Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.parse()
-        .with_context(|| format!("cannot use {}", path.display()))
+    text.parse().with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// The SHA-256 of a file's bytes in 64 lower-case hexadecimal digits (core/VAL-6).
@@ -56,10 +55,7 @@ pub(super) struct Reader<'text> {
 
 impl<'text> Reader<'text> {
     pub(super) fn new(text: &'text str) -> Self {
-        Self {
-            lines: text.lines(),
-            line: 0,
-        }
+        Self { lines: text.lines(), line: 0 }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -73,10 +69,7 @@ impl<'text> Reader<'text> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, Malformed> {
         self.line += 1;
-        self.lines.next().and_then(parse).ok_or(Malformed {
-            line: self.line,
-            expected,
-        })
+        self.lines.next().and_then(parse).ok_or(Malformed { line: self.line, expected })
     }
 
     /// Reads the next line, which can only be this one.
@@ -85,14 +78,7 @@ impl<'text> Reader<'text> {
     }
 
     pub(super) fn end(&self) -> Result<(), Malformed> {
-        if self.is_at_end() {
-            Ok(())
-        } else {
-            Err(Malformed {
-                line: self.line + 1,
-                expected: "the end",
-            })
-        }
+        if self.is_at_end() { Ok(()) } else { Err(Malformed { line: self.line + 1, expected: "the end" }) }
     }
 }
 
@@ -113,10 +99,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_the_published_example() {
-        assert_eq!(
-            checksum(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(checksum(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]
@@ -135,10 +118,7 @@ mod tests {
         let path = folder.path().join("model.csv");
         std::fs::write(&path, "examples,many\n").unwrap();
         let message = format!("{:#}", read::<Model>(&path).unwrap_err());
-        assert!(
-            message.contains("model.csv: line 1: expected \"examples,\""),
-            "{message}"
-        );
+        assert!(message.contains("model.csv: line 1: expected \"examples,\""), "{message}");
     }
 
     #[test]
@@ -153,21 +133,9 @@ mod tests {
     fn a_reader_counts_lines_also_past_the_end() {
         let mut reader = Reader::new("header\nrow\n");
         assert_eq!(reader.next_is("header"), Ok(()));
-        assert_eq!(
-            reader.end(),
-            Err(Malformed {
-                line: 2,
-                expected: "the end"
-            })
-        );
+        assert_eq!(reader.end(), Err(Malformed { line: 2, expected: "the end" }));
         assert_eq!(reader.next_is("row"), Ok(()));
         assert_eq!(reader.end(), Ok(()));
-        assert_eq!(
-            reader.next_is("another row"),
-            Err(Malformed {
-                line: 3,
-                expected: "another row"
-            })
-        );
+        assert_eq!(reader.next_is("another row"), Err(Malformed { line: 3, expected: "another row" }));
     }
 }

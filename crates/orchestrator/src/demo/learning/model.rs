@@ -38,18 +38,12 @@ impl Model {
     pub(crate) fn initial(seed: u64) -> Self {
         let mut stream = Stream::new(seed, "initial model");
         let mut weight = || INITIAL_DEVIATION * stream.normal();
-        Self {
-            examples: 0,
-            weights: std::array::from_fn(|_| std::array::from_fn(|_| weight())),
-        }
+        Self { examples: 0, weights: std::array::from_fn(|_| std::array::from_fn(|_| weight())) }
     }
 
     /// The model after a few passes over the data, in the order given.
     pub(crate) fn train(&self, data: &[DataSample]) -> Self {
-        let mut trained = Self {
-            examples: 0,
-            weights: self.weights,
-        };
+        let mut trained = Self { examples: 0, weights: self.weights };
         for _ in 0..EPOCHS {
             for example in examples(data) {
                 trained.step(example);
@@ -78,11 +72,8 @@ impl Model {
 
     /// The share of the examples whose class the model tells rightly, from 0 to 1.
     pub(crate) fn accuracy(&self, data: &DataSample) -> f32 {
-        let right = data
-            .examples
-            .iter()
-            .filter(|example| self.predict(&example.features) == example.class)
-            .count();
+        let right =
+            data.examples.iter().filter(|example| self.predict(&example.features) == example.class).count();
         right as f32 / data.examples.len() as f32
     }
 
@@ -102,12 +93,7 @@ impl Model {
     /// not move by a rounding error when both are equal.
     fn include(&mut self, model: &Self) {
         let share = f64::from(model.examples) / (f64::from(self.examples) + f64::from(model.examples));
-        for (mean, weight) in self
-            .weights
-            .iter_mut()
-            .flatten()
-            .zip(model.weights.iter().flatten())
-        {
+        for (mean, weight) in self.weights.iter_mut().flatten().zip(model.weights.iter().flatten()) {
             *mean += share * (weight - *mean);
         }
         self.examples = self.examples.saturating_add(model.examples);
@@ -116,19 +102,12 @@ impl Model {
     /// The class of the highest score, the lowest such class if there are several.
     fn predict(&self, features: &Features) -> usize {
         let scores = self.scores(features);
-        (1..CLASSES).fold(
-            0,
-            |best, class| if scores[class] > scores[best] { class } else { best },
-        )
+        (1..CLASSES).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
     }
 
     fn scores(&self, features: &Features) -> [f64; CLASSES] {
         self.weights.map(|weights| {
-            weights
-                .iter()
-                .zip(with_bias(features))
-                .map(|(weight, feature)| weight * feature)
-                .sum()
+            weights.iter().zip(with_bias(features)).map(|(weight, feature)| weight * feature).sum()
         })
     }
 }
@@ -176,9 +155,8 @@ impl FromStr for Model {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let mut reader = Reader::new(text);
-        let examples = reader.next("\"examples,\" and a number", |line| {
-            line.strip_prefix("examples,")?.parse().ok()
-        })?;
+        let examples =
+            reader.next("\"examples,\" and a number", |line| line.strip_prefix("examples,")?.parse().ok())?;
         reader.next_is(HEADER)?;
         let mut weights = [[0.0; FEATURES + 1]; CLASSES];
         for weights_of_class in &mut weights {
@@ -196,10 +174,7 @@ mod tests {
 
     /// A model all of whose weights are the same number.
     fn uniform(examples: u32, weight: f64) -> Model {
-        Model {
-            examples,
-            weights: [[weight; FEATURES + 1]; CLASSES],
-        }
+        Model { examples, weights: [[weight; FEATURES + 1]; CLASSES] }
     }
 
     #[test]
@@ -209,17 +184,8 @@ mod tests {
         let trained = initial.train(&data.training[..2]);
         assert_eq!(initial, Model::initial(1));
         assert_ne!(trained.weights, initial.weights);
-        assert_eq!(
-            usize::try_from(trained.examples).unwrap(),
-            2 * data.training[0].examples.len()
-        );
-        assert_eq!(
-            trained.train(&[]),
-            Model {
-                examples: 0,
-                ..trained
-            }
-        );
+        assert_eq!(usize::try_from(trained.examples).unwrap(), 2 * data.training[0].examples.len());
+        assert_eq!(trained.train(&[]), Model { examples: 0, ..trained });
     }
 
     #[test]
@@ -227,11 +193,7 @@ mod tests {
         let cases: [(&str, &[Model], Result<Model, NothingLearned>); 5] = [
             ("one", &[uniform(5, 2.0)], Ok(uniform(5, 2.0))),
             ("two", &[uniform(1, 0.0), uniform(3, 4.0)], Ok(uniform(4, 3.0))),
-            (
-                "an untrained one",
-                &[uniform(0, 9.0), uniform(3, 4.0), uniform(0, 9.0)],
-                Ok(uniform(3, 4.0)),
-            ),
+            ("an untrained one", &[uniform(0, 9.0), uniform(3, 4.0), uniform(0, 9.0)], Ok(uniform(3, 4.0))),
             ("none", &[], Err(NothingLearned)),
             ("only untrained ones", &[uniform(0, 9.0)], Err(NothingLearned)),
         ];
@@ -242,22 +204,10 @@ mod tests {
 
     #[test]
     fn equal_models_have_exactly_themselves_as_mean() {
-        let model = Model {
-            examples: 7,
-            ..Model::initial(1)
-        };
-        let others = [3, 11].map(|examples| Model {
-            examples,
-            ..model.clone()
-        });
+        let model = Model { examples: 7, ..Model::initial(1) };
+        let others = [3, 11].map(|examples| Model { examples, ..model.clone() });
         let mean = Model::aggregate(&[model.clone(), others[0].clone(), others[1].clone()]);
-        assert_eq!(
-            mean,
-            Ok(Model {
-                examples: 21,
-                ..model
-            })
-        );
+        assert_eq!(mean, Ok(Model { examples: 21, ..model }));
     }
 
     #[test]
@@ -272,32 +222,16 @@ mod tests {
         const ROW: &str = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16";
         let cases = [
             ("empty", String::new(), 1),
-            (
-                "not a number of examples",
-                format!("examples,-1\n{HEADER}\n{ROW}\n{ROW}\n{ROW}\n"),
-                1,
-            ),
+            ("not a number of examples", format!("examples,-1\n{HEADER}\n{ROW}\n{ROW}\n{ROW}\n"), 1),
             ("no header", format!("examples,1\n{ROW}\n{ROW}\n{ROW}\n"), 2),
             (
                 "a weight that is not finite",
                 format!("examples,1\n{HEADER}\nNaN{}\n{ROW}\n{ROW}\n", &ROW[1..]),
                 3,
             ),
-            (
-                "a weight too few",
-                format!("examples,1\n{HEADER}\n{ROW}\n{}\n{ROW}\n", &ROW[2..]),
-                4,
-            ),
-            (
-                "a class too few",
-                format!("examples,1\n{HEADER}\n{ROW}\n{ROW}\n"),
-                5,
-            ),
-            (
-                "a class too many",
-                format!("examples,1\n{HEADER}\n{ROW}\n{ROW}\n{ROW}\n{ROW}\n"),
-                6,
-            ),
+            ("a weight too few", format!("examples,1\n{HEADER}\n{ROW}\n{}\n{ROW}\n", &ROW[2..]), 4),
+            ("a class too few", format!("examples,1\n{HEADER}\n{ROW}\n{ROW}\n"), 5),
+            ("a class too many", format!("examples,1\n{HEADER}\n{ROW}\n{ROW}\n{ROW}\n{ROW}\n"), 6),
         ];
         for (name, text, line) in cases {
             let refused = text.parse::<Model>().unwrap_err();

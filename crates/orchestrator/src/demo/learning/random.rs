@@ -13,9 +13,7 @@ pub(super) struct Stream(ChaCha8Rng);
 impl Stream {
     /// The stream of this name: other names and other seeds give unrelated numbers.
     pub(super) fn new(seed: u64, name: &str) -> Self {
-        Self(ChaCha8Rng::from_seed(
-            Sha256::digest(format!("{seed}/{name}")).into(),
-        ))
+        Self(ChaCha8Rng::from_seed(Sha256::digest(format!("{seed}/{name}")).into()))
     }
 
     /// An integer from 0 to `bound` - 1. `bound` is small and positive, so the modulo favours no number noticeably.
@@ -57,11 +55,7 @@ mod tests {
         let mut stream = Stream::new(1, "normal");
         let numbers: Vec<f64> = (0..10_000).map(|_| stream.normal()).collect();
         let mean = numbers.iter().sum::<f64>() / 10_000.0;
-        let variance = numbers
-            .iter()
-            .map(|number| (number - mean) * (number - mean))
-            .sum::<f64>()
-            / 10_000.0;
+        let variance = numbers.iter().map(|number| (number - mean) * (number - mean)).sum::<f64>() / 10_000.0;
         assert!(mean.abs() < 0.05, "{mean}");
         assert!((variance - 1.0).abs() < 0.05, "{variance}");
     }

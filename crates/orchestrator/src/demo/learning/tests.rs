@@ -6,9 +6,7 @@ use super::{Model, OrganizationData};
 const ROUNDS: usize = 10;
 
 fn organizations(seed: u64, count: usize) -> Vec<OrganizationData> {
-    (0..count)
-        .map(|organization| OrganizationData::synthesize(seed, organization))
-        .collect()
+    (0..count).map(|organization| OrganizationData::synthesize(seed, organization)).collect()
 }
 
 /// The joint model after each round.
@@ -16,10 +14,7 @@ fn learn_together(seed: u64, organizations: &[OrganizationData]) -> Vec<Model> {
     let mut joint = Model::initial(seed);
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let trained: Vec<Model> = organizations
-            .iter()
-            .map(|data| joint.train(&data.training))
-            .collect();
+        let trained: Vec<Model> = organizations.iter().map(|data| joint.train(&data.training)).collect();
         joint = Model::aggregate(&trained).unwrap();
         rounds.push(joint.clone());
     }
@@ -32,10 +27,7 @@ fn learn_alone(seed: u64, data: &OrganizationData) -> Model {
 }
 
 fn accuracies(model: &Model, organizations: &[OrganizationData]) -> Vec<f32> {
-    organizations
-        .iter()
-        .map(|data| model.accuracy(&data.held_out))
-        .collect()
+    organizations.iter().map(|data| model.accuracy(&data.held_out)).collect()
 }
 
 fn mean(numbers: &[f32]) -> f32 {
@@ -43,10 +35,7 @@ fn mean(numbers: &[f32]) -> f32 {
 }
 
 fn percent(accuracies: &[f32]) -> String {
-    let percent: Vec<String> = accuracies
-        .iter()
-        .map(|accuracy| format!("{:.1}", accuracy * 100.0))
-        .collect();
+    let percent: Vec<String> = accuracies.iter().map(|accuracy| format!("{:.1}", accuracy * 100.0)).collect();
     percent.join(" ")
 }
 
@@ -54,10 +43,7 @@ fn percent(accuracies: &[f32]) -> String {
 fn the_same_seed_gives_the_same_accuracies_and_model_on_every_machine() {
     let organizations = organizations(1, 3);
     let rounds = learn_together(1, &organizations);
-    let table: Vec<String> = rounds
-        .iter()
-        .map(|joint| percent(&accuracies(joint, &organizations)))
-        .collect();
+    let table: Vec<String> = rounds.iter().map(|joint| percent(&accuracies(joint, &organizations))).collect();
     assert_eq!(
         table,
         [
@@ -87,17 +73,11 @@ fn every_organization_gains_and_none_could_have_learned_it_alone() {
         let first = accuracies(&rounds[0], &organizations);
         let last = accuracies(&rounds[ROUNDS - 1], &organizations);
         for (organization, (first, last)) in first.iter().zip(&last).enumerate() {
-            assert!(
-                *last > first + 0.15,
-                "seed {seed}, organization {organization}: {first} to {last}"
-            );
+            assert!(*last > first + 0.15, "seed {seed}, organization {organization}: {first} to {last}");
         }
         for alone in organizations.iter().map(|data| learn_alone(seed, data)) {
             let alone = mean(&accuracies(&alone, &organizations));
-            assert!(
-                mean(&last) > alone + 0.1,
-                "seed {seed}, {count} organizations: {last:?}, alone {alone}"
-            );
+            assert!(mean(&last) > alone + 0.1, "seed {seed}, {count} organizations: {last:?}, alone {alone}");
         }
     }
 }

@@ -17,10 +17,7 @@ impl Organization {
     }
 
     fn data_manager(&self) -> anyhow::Result<NewDataManager> {
-        let plan_owner = NewPermissions {
-            public: false,
-            authorized_ids: vec![self.plan.owner()],
-        };
+        let plan_owner = NewPermissions { public: false, authorized_ids: vec![self.plan.owner()] };
         let description = format!("What {} measured.\n", self.id);
         let description = self.write("data_manager/description.md", &description)?;
         let opener = self.write("data_manager/opener.txt", &"comma-separated values\n")?;

@@ -27,25 +27,16 @@ enum Output {
 impl Organization {
     /// Executes a task and registers what it makes, or that it failed.
     pub(super) async fn execute(&self, task: ComputeTask) -> anyhow::Result<()> {
-        let param = GetTaskInputAssetsParam {
-            compute_task_key: task.key.clone(),
-        };
+        let param = GetTaskInputAssetsParam { compute_task_key: task.key.clone() };
         let assets = self.client.call(param).await?.assets;
-        let function = self
-            .client
-            .call(GetFunctionParam {
-                key: task.function_key,
-            })
-            .await?;
-        self.apply_to_task(&task.key, ComputeTaskAction::TaskActionExecuting)
-            .await?;
+        let function = self.client.call(GetFunctionParam { key: task.function_key }).await?;
+        self.apply_to_task(&task.key, ComputeTaskAction::TaskActionExecuting).await?;
         let (organization, key) = (self.clone(), task.key.clone());
         let work = tokio::task::spawn_blocking(move || organization.work(&key, function.image, assets));
         match work.await.context("a task broke down")? {
             Ok(output) => {
                 self.register(output).await?;
-                self.apply_to_task(&task.key, ComputeTaskAction::TaskActionDone)
-                    .await
+                self.apply_to_task(&task.key, ComputeTaskAction::TaskActionDone).await
             }
             Err(error) => {
                 let failed = (FailedAssetKind::FailedAssetComputeTask, task.key);
@@ -94,10 +85,7 @@ impl Organization {
 
     fn own_file(&self, data_sample: DataSample) -> Addressable {
         let storage_address = address(&self.id, &data_sample_file(&data_sample.key));
-        Addressable {
-            checksum: data_sample.checksum,
-            storage_address,
-        }
+        Addressable { checksum: data_sample.checksum, storage_address }
     }
 
     /// Writes a model, for others to find by the address that is registered.

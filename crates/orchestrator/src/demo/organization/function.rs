@@ -15,15 +15,9 @@ use crate::demo::operation::Operation;
 impl Organization {
     /// Takes the build of a function one step further. Each step raises the event that asks for the next one.
     pub(super) async fn advance_build(&self, function: Function) -> anyhow::Result<()> {
-        let has_image = function
-            .image
-            .as_ref()
-            .is_some_and(|image| !image.checksum.is_empty());
+        let has_image = function.image.as_ref().is_some_and(|image| !image.checksum.is_empty());
         match function.status() {
-            FunctionStatus::Waiting => {
-                self.apply_to_function(function.key, FunctionAction::Building)
-                    .await
-            }
+            FunctionStatus::Waiting => self.apply_to_function(function.key, FunctionAction::Building).await,
             FunctionStatus::Building if !has_image => self.build(function).await,
             FunctionStatus::Building => self.apply_to_function(function.key, FunctionAction::Ready).await,
             FunctionStatus::Unknown
@@ -56,9 +50,7 @@ impl Organization {
 
     async fn apply_to_function(&self, function_key: String, action: FunctionAction) -> anyhow::Result<()> {
         let action = action.into();
-        self.client
-            .call(ApplyFunctionActionParam { function_key, action })
-            .await?;
+        self.client.call(ApplyFunctionActionParam { function_key, action }).await?;
         Ok(())
     }
 }

@@ -34,13 +34,7 @@ pub(super) struct Organization {
 impl Organization {
     /// The organization of this index, counted from 0.
     pub(super) fn new(index: usize, plan: Plan, client: Client, storage: Storage) -> Self {
-        Self {
-            id: plan::organization_id(index),
-            index,
-            plan,
-            client,
-            storage,
-        }
+        Self { id: plan::organization_id(index), index, plan, client, storage }
     }
 
     /// Joins the channel, then does what events ask for.

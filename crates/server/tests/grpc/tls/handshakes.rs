@@ -59,22 +59,13 @@ async fn shake_hands(
 async fn both_versions_are_spoken_and_clients_must_ask_for_http_2() {
     let files = ServerFiles::new();
     let server = start_one_sided(&files).await;
-    for (version, expected) in [
-        (&TLS12, ProtocolVersion::TLSv1_2),
-        (&TLS13, ProtocolVersion::TLSv1_3),
-    ] {
-        let stream = shake_hands(&files, &server, version, &["http/1.1", "h2"])
-            .await
-            .unwrap();
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let stream = shake_hands(&files, &server, version, &["http/1.1", "h2"]).await.unwrap();
         let (_stream, session) = stream.get_ref();
         assert_eq!(session.protocol_version(), Some(expected));
         assert_eq!(session.alpn_protocol(), Some(b"h2".as_slice()));
 
-        assert!(
-            shake_hands(&files, &server, version, &["http/1.1"])
-                .await
-                .is_err()
-        );
+        assert!(shake_hands(&files, &server, version, &["http/1.1"]).await.is_err());
         let mut unasked = shake_hands(&files, &server, version, &[]).await.unwrap();
         // Closed at once, with or without a farewell.
         assert!(matches!(unasked.read(&mut [0; 1]).await, Ok(0) | Err(_)));
@@ -136,11 +127,7 @@ async fn health_asks_for_a_certificate_but_for_no_organization() {
     let pair = files.authority.issue(&["Server"], |_| {});
     let answer = wire::call(files.connect(&server, Some(&pair)), HEALTH, &[], "").await;
     assert!(answer.unwrap().is_some());
-    assert!(
-        wire::call(files.connect(&server, None), HEALTH, &[], "")
-            .await
-            .is_err()
-    );
+    assert!(wire::call(files.connect(&server, None), HEALTH, &[], "").await.is_err());
 }
 
 #[tokio::test]
@@ -150,25 +137,15 @@ async fn the_certificate_is_checked_after_the_organization_and_before_the_channe
     let server = files.start().await;
     let pair = files.authority.issue(&["OrgA"], |_| {});
     let connection = files.connect(&server, Some(&pair));
-    let no_proof = (
-        Code::PermissionDenied,
-        "OE0102: the client certificate does not prove organization \"OrgA\"",
-    );
+    let no_proof =
+        (Code::PermissionDenied, "OE0102: the client certificate does not prove organization \"OrgA\"");
     let table: [(wire::Headers<'_>, _); 3] = [
-        (
-            &[],
-            (
-                Code::FailedPrecondition,
-                "OE0003: missing or invalid header 'mspid'",
-            ),
-        ),
+        (&[], (Code::FailedPrecondition, "OE0003: missing or invalid header 'mspid'")),
         (&[("mspid", b"OrgA")], no_proof),
         (&[("mspid", b"OrgA"), ("channel", b"nowhere")], no_proof),
     ];
     for (headers, expected) in table {
-        let status = wire::call(connection.clone(), VERSION, headers, "")
-            .await
-            .unwrap_err();
+        let status = wire::call(connection.clone(), VERSION, headers, "").await.unwrap_err();
         assert_eq!((status.code(), status.message()), expected);
     }
 }

@@ -82,96 +82,47 @@ fn cases(authorities: &Authorities, server: &Authority) -> Vec<Case> {
     let claiming = Authority::new("authority of OrgA");
     let forged = || b.issue(&["OrgA"], plain);
 
-    let case = |certificate, pair| Case {
-        certificate,
-        organization: "OrgA",
-        channel: "north",
-        pair,
-    };
+    let case = |certificate, pair| Case { certificate, organization: "OrgA", channel: "north", pair };
     let of = |organization, case| Case { organization, ..case };
-    let in_south = |case| Case {
-        channel: "south",
-        ..case
-    };
+    let in_south = |case| Case { channel: "south", ..case };
     vec![
         case("right", Some(genuine.clone())),
         of("OrgB", case("right", Some(genuine.clone()))),
-        case(
-            "second authority of a bundle",
-            Some(authorities.a_second.issue(&["OrgA"], plain)),
-        ),
+        case("second authority of a bundle", Some(authorities.a_second.issue(&["OrgA"], plain))),
         case(
             "no key identifiers",
-            Some(
-                authorities
-                    .a_nameless
-                    .issue(&["OrgA"], minting::without_key_identifier),
-            ),
+            Some(authorities.a_nameless.issue(&["OrgA"], minting::without_key_identifier)),
         ),
-        case(
-            "authority that is not a root",
-            Some(authorities.a_under_root.issue(&["OrgA"], plain)),
-        ),
-        case(
-            "intermediate authority, sent",
-            Some(through.clone().and(&between.pem())),
-        ),
+        case("authority that is not a root", Some(authorities.a_under_root.issue(&["OrgA"], plain))),
+        case("intermediate authority, sent", Some(through.clone().and(&between.pem()))),
         case("intermediate authority, not sent", Some(through)),
         case("two organizations", Some(two.clone())),
         of("Elsewhere", case("two organizations", Some(two))),
         case("shared authority", Some(shared.issue(&["OrgA"], plain))),
-        of(
-            "OrgB",
-            case("shared authority", Some(shared.issue(&["OrgA"], plain))),
-        ),
+        of("OrgB", case("shared authority", Some(shared.issue(&["OrgA"], plain)))),
         case("shared authority, two organizations", Some(both.clone())),
         of("OrgB", case("shared authority, two organizations", Some(both))),
         case("no organization", Some(a.issue(&[], plain))),
         case("organization in other letters", Some(a.issue(&["orga"], plain))),
         case("organization and a space", Some(a.issue(&["OrgA "], plain))),
-        case(
-            "organizations in one attribute",
-            Some(a.issue(&["OrgA,OrgB"], plain)),
-        ),
+        case("organizations in one attribute", Some(a.issue(&["OrgA,OrgB"], plain))),
         case("of OrgB", Some(forged())),
-        case(
-            "of OrgB, forged key identifier",
-            Some(b.issue_pointing_at(a, &["OrgA"])),
-        ),
+        case("of OrgB, forged key identifier", Some(b.issue_pointing_at(a, &["OrgA"]))),
         case("of OrgB, bystander appended", Some(forged().and(&genuine.chain))),
-        case(
-            "of OrgB, authority of OrgA appended",
-            Some(forged().and(&a.pem())),
-        ),
-        case(
-            "of OrgB, authority named like OrgA's",
-            Some(authorities.b_named_a.issue(&["OrgA"], plain)),
-        ),
+        case("of OrgB, authority of OrgA appended", Some(forged().and(&a.pem()))),
+        case("of OrgB, authority named like OrgA's", Some(authorities.b_named_a.issue(&["OrgA"], plain))),
         case(
             "of OrgB, intermediate named like OrgA's",
             Some(posing.issue_pointing_at(a, &["OrgA"]).and(&posing.pem())),
         ),
         case(
             "of OrgB, no key identifiers",
-            Some(
-                authorities
-                    .b_nameless
-                    .issue(&["OrgA"], minting::without_key_identifier),
-            ),
+            Some(authorities.b_nameless.issue(&["OrgA"], minting::without_key_identifier)),
         ),
         case("of the server's authority", Some(server.issue(&["OrgA"], plain))),
-        in_south(of(
-            "OrgC",
-            case("no authority configured", Some(b.issue(&["OrgC"], plain))),
-        )),
-        of(
-            "OrgZ",
-            case("in no channel", Some(authorities.z.issue(&["OrgZ"], plain))),
-        ),
-        case(
-            "of a client of OrgA",
-            Some(would_be.issue(&["OrgA"], plain).and(&would_be.pem())),
-        ),
+        in_south(of("OrgC", case("no authority configured", Some(b.issue(&["OrgC"], plain))))),
+        of("OrgZ", case("in no channel", Some(authorities.z.issue(&["OrgZ"], plain)))),
+        case("of a client of OrgA", Some(would_be.issue(&["OrgA"], plain).and(&would_be.pem()))),
         case(
             "of a stranger named like OrgA's authority",
             Some(claiming.issue_pointing_at(a, &["OrgA"]).and(&a.pem())),
@@ -180,14 +131,8 @@ fn cases(authorities: &Authorities, server: &Authority) -> Vec<Case> {
         case("none", None),
         case("expired", Some(a.issue(&["OrgA"], minting::expired))),
         case("not yet valid", Some(a.issue(&["OrgA"], minting::not_yet_valid))),
-        case(
-            "for servers only",
-            Some(a.issue(&["OrgA"], minting::for_servers_only)),
-        ),
-        case(
-            "for no purpose in particular",
-            Some(a.issue(&["OrgA"], minting::for_no_purpose)),
-        ),
+        case("for servers only", Some(a.issue(&["OrgA"], minting::for_servers_only))),
+        case("for no purpose in particular", Some(a.issue(&["OrgA"], minting::for_no_purpose))),
     ]
 }
 
@@ -205,10 +150,8 @@ async fn nobody_acts_as_an_organization_that_has_not_issued_its_certificate() {
             let mut column = Vec::new();
             for case in &cases {
                 let connection = files.connect(&server, case.pair.as_ref());
-                let headers: wire::Headers<'_> = &[
-                    ("mspid", case.organization.as_bytes()),
-                    ("channel", case.channel.as_bytes()),
-                ];
+                let headers: wire::Headers<'_> =
+                    &[("mspid", case.organization.as_bytes()), ("channel", case.channel.as_bytes())];
                 let answer = wire::open(connection, path, headers, "").await;
                 column.push(answer.map_or_else(|status| refused_by(&status), |_opened| "ok"));
             }
@@ -248,24 +191,10 @@ fn table(cases: &[Case], columns: &[Vec<&str>]) -> String {
         )
         .unwrap();
     };
-    line([
-        "certificate",
-        "as",
-        "unary",
-        "stream",
-        "unary, unchecked",
-        "stream, unchecked",
-    ]);
+    line(["certificate", "as", "unary", "stream", "unary, unchecked", "stream, unchecked"]);
     for (row, case) in cases.iter().enumerate() {
         let cell = |column: usize| columns[column][row];
-        line([
-            case.certificate,
-            case.organization,
-            cell(0),
-            cell(1),
-            cell(2),
-            cell(3),
-        ]);
+        line([case.certificate, case.organization, cell(0), cell(1), cell(2), cell(3)]);
     }
     text
 }
@@ -277,9 +206,7 @@ fn the_forged_certificate_really_points_at_the_other_authority() {
         let (_rest, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
         let certificate = pem.parse_x509().unwrap();
         let mut extensions = certificate.extensions().iter();
-        extensions
-            .find_map(|extension| of(extension.parsed_extension()))
-            .unwrap()
+        extensions.find_map(|extension| of(extension.parsed_extension())).unwrap()
     };
     let of_subject = identifier(&a.pem(), |extension| match extension {
         ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
@@ -287,10 +214,9 @@ fn the_forged_certificate_really_points_at_the_other_authority() {
     });
     let forged = b.issue_pointing_at(&a, &["OrgA"]);
     let of_issuer = identifier(&forged.chain, |extension| match extension {
-        ParsedExtension::AuthorityKeyIdentifier(extension) => extension
-            .key_identifier
-            .as_ref()
-            .map(|identifier| identifier.0.to_vec()),
+        ParsedExtension::AuthorityKeyIdentifier(extension) => {
+            extension.key_identifier.as_ref().map(|identifier| identifier.0.to_vec())
+        }
         _ => None,
     });
     assert_eq!(of_issuer, of_subject);

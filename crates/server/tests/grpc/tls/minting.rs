@@ -45,11 +45,7 @@ impl Authority {
     fn self_signed(parameters: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.self_signed(&key).unwrap();
-        Self {
-            parameters,
-            key,
-            certificate,
-        }
+        Self { parameters, key, certificate }
     }
 
     /// Another authority, certified by this one.
@@ -58,11 +54,7 @@ impl Authority {
         parameters.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer()).unwrap();
-        Self {
-            parameters,
-            key,
-            certificate,
-        }
+        Self { parameters, key, certificate }
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -81,10 +73,7 @@ impl Authority {
         let claimed = other.parameters.key_identifier(&other.key);
         let mut parameters = self.parameters.clone();
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(claimed);
-        Pair::new(
-            &client(organizations),
-            &Issuer::from_params(&parameters, &self.key),
-        )
+        Pair::new(&client(organizations), &Issuer::from_params(&parameters, &self.key))
     }
 
     /// A certificate of a client that goes on to issue others, which it may not.
@@ -92,11 +81,7 @@ impl Authority {
         let parameters = client(&[organization]);
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer()).unwrap();
-        Self {
-            parameters,
-            key,
-            certificate,
-        }
+        Self { parameters, key, certificate }
     }
 
     fn issuer(&self) -> Issuer<'_, &KeyPair> {
@@ -107,10 +92,7 @@ impl Authority {
 impl Pair {
     fn new(parameters: &CertificateParams, issuer: &Issuer<'_, &KeyPair>) -> Self {
         let key = KeyPair::generate().unwrap();
-        Self {
-            chain: parameters.signed_by(&key, issuer).unwrap().pem(),
-            key: key.serialize_pem(),
-        }
+        Self { chain: parameters.signed_by(&key, issuer).unwrap().pem(), key: key.serialize_pem() }
     }
 
     /// This pair, sending one more certificate along.
@@ -123,10 +105,7 @@ impl Pair {
 /// A certificate that nobody but its holder has signed.
 pub(crate) fn self_signed(organization: &str) -> Pair {
     let key = KeyPair::generate().unwrap();
-    Pair {
-        chain: client(&[organization]).self_signed(&key).unwrap().pem(),
-        key: key.serialize_pem(),
-    }
+    Pair { chain: client(&[organization]).self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 /// Certificates with it have expired.
@@ -167,17 +146,12 @@ fn client(organizations: &[&str]) -> CertificateParams {
     let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let name = &mut parameters.distinguished_name;
     name.push(DnType::CommonName, "OrgA");
-    let attributes = [
-        DnType::OrganizationName,
-        DnType::CustomDnType(ORGANIZATION_AGAIN.to_vec()),
-    ];
+    let attributes = [DnType::OrganizationName, DnType::CustomDnType(ORGANIZATION_AGAIN.to_vec())];
     for (attribute, organization) in attributes.into_iter().zip(organizations) {
         name.push(attribute, *organization);
     }
-    parameters.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ClientAuth,
-        ExtendedKeyUsagePurpose::ServerAuth,
-    ];
+    parameters.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
     parameters.use_authority_key_identifier_extension = true;
     parameters
 }

@@ -14,9 +14,7 @@ const VERSION: &str = "/orchestrator.InfoService/QueryVersion";
 
 #[tokio::test]
 async fn an_organizations_authorities_are_found_in_every_layout() {
-    let authorities: Vec<_> = (0..5)
-        .map(|number| Authority::new(&format!("authority {number}")))
-        .collect();
+    let authorities: Vec<_> = (0..5).map(|number| Authority::new(&format!("authority {number}"))).collect();
     let [bundled, also_bundled, versioned, elsewhere, nested] = authorities.as_slice() else {
         unreachable!()
     };
@@ -44,15 +42,9 @@ async fn an_organizations_authorities_are_found_in_every_layout() {
     }
     let by_b: wire::Headers<'_> = &[("mspid", b"OrgB"), ("channel", b"north")];
     let pair = elsewhere.issue(&["OrgB"], |_| {});
-    wire::call(files.connect(&server, Some(&pair)), VERSION, by_b, "")
-        .await
-        .unwrap();
+    wire::call(files.connect(&server, Some(&pair)), VERSION, by_b, "").await.unwrap();
     let pair = nested.issue(&["OrgA"], |_| {});
-    assert!(
-        wire::call(files.connect(&server, Some(&pair)), VERSION, BY_A, "")
-            .await
-            .is_err()
-    );
+    assert!(wire::call(files.connect(&server, Some(&pair)), VERSION, BY_A, "").await.is_err());
 }
 
 #[test]
@@ -63,25 +55,13 @@ fn a_bad_file_is_named_with_what_is_wrong_with_it() {
     let authority = Authority::new("good").pem();
     let table: &[(&str, Option<&str>, &str)] = &[
         ("tls.crt", None, "cannot read {}: No such file or directory"),
-        (
-            "tls.crt",
-            Some("nothing"),
-            "cannot use {}: there is no certificate in it",
-        ),
+        ("tls.crt", Some("nothing"), "cannot use {}: there is no certificate in it"),
         ("tls.key", None, "cannot read {}: No such file or directory"),
-        (
-            "tls.key",
-            Some(&authority),
-            "cannot use {}: there is no unencrypted private key in it",
-        ),
+        ("tls.key", Some(&authority), "cannot use {}: there is no unencrypted private key in it"),
         ("tls.key", Some(&other.key), "cannot use {}: together with "),
         ("ca.crt", None, "cannot read {}: No such file or directory"),
         ("ca.crt", Some(""), "cannot use {}: there is no certificate in it"),
-        (
-            "client/OrgA/ca.crt",
-            Some("not PEM"),
-            "cannot use {}: there is no certificate in it",
-        ),
+        ("client/OrgA/ca.crt", Some("not PEM"), "cannot use {}: there is no certificate in it"),
         ("client/OrgA/ca.crt", Some(NOT_BASE64), "cannot use {}: base64"),
         (
             "client/OrgA/ca.crt",
