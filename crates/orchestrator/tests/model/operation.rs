@@ -157,12 +157,15 @@ pub(crate) fn prologue() -> Vec<(Organization, Operation)> {
         without_outputs: false,
     };
     let tasks =
-        vec![task(0, 0, &[]), task(1, 1, &[]), task(2, 1, &[1]), task(3, 3, &[0]), task(4, 2, &[0, 1])];
+        vec![task(0, 0, &[]), task(1, 1, &[]), task(2, 1, &[0, 1]), task(3, 3, &[0]), task(4, 2, &[1])];
     calls.push((ALDER, O::RegisterTasks { tasks }));
     for task in [0, 1] {
         calls.push((BIRCH, O::TaskAction { task, action: Step::Executing }));
         calls.push((BIRCH, O::RegisterModels { task, models: vec![(task, "model", 110 + task)] }));
     }
+    // A task that uses a model by its key, beside the children of the task that made it.
+    let user = Task { models: vec![1], ..task(5, 1, &[]) };
+    calls.push((ALDER, O::RegisterTasks { tasks: vec![user] }));
     calls.push((BIRCH, O::TaskAction { task: 0, action: Step::Done }));
     calls
 }
