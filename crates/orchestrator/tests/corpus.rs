@@ -12,6 +12,7 @@
 mod expectation;
 #[path = "corpus/normal.rs"]
 mod normal;
+mod raw_messages;
 #[path = "corpus/wire.rs"]
 mod wire;
 

@@ -11,6 +11,7 @@ mod events;
 mod expectation;
 #[path = "scenario/names.rs"]
 mod names;
+mod raw_messages;
 #[path = "scenario/render.rs"]
 mod render;
 #[path = "scenario/request.rs"]

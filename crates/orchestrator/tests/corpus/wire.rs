@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BufMut};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Value, json};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+
+use crate::raw_messages::RawMessages;
 
 /// What came back.
 pub(crate) enum Answer {
@@ -60,8 +60,9 @@ impl Wire {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(64 << 20);
         grpc.ready().await.unwrap();
         let path = format!("/orchestrator.{rpc}").parse().unwrap();
-        let answer =
-            grpc.unary(with_headers(encode(&method, request), organization, channel), path, Bytes).await;
+        let answer = grpc
+            .unary(with_headers(encode(&method, request), organization, channel), path, RawMessages)
+            .await;
         match answer {
             Ok(answer) => Answer::Ok(decode(&method, &answer.into_inner())),
             Err(status) => Answer::of(&status),
@@ -82,7 +83,7 @@ impl Wire {
         grpc.ready().await.unwrap();
         let path = "/orchestrator.EventService/SubscribeToEvents".parse().unwrap();
         let request = with_headers(encode(&method, request), organization, channel);
-        let mut stream = match grpc.server_streaming(request, path, Bytes).await {
+        let mut stream = match grpc.server_streaming(request, path, RawMessages).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Answer::of(&status),
         };
@@ -115,43 +116,4 @@ fn decode(method: &MethodDescriptor, bytes: &[u8]) -> Value {
     let message = DynamicMessage::decode(method.output(), bytes).unwrap();
     let options = SerializeOptions::new().use_proto_field_name(true);
     message.serialize_with_options(serde_json::value::Serializer, &options).unwrap()
-}
-
-/// Sends and receives messages as they are.
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; buffer.remaining()];
-        buffer.copy_to_slice(&mut item);
-        Ok(Some(item))
-    }
 }

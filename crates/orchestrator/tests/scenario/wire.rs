@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BufMut};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+
+use crate::raw_messages::RawMessages;
 
 /// How long an event that must come may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -65,7 +65,7 @@ impl Wire {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(64 << 20);
         grpc.ready().await.map_err(|error| error.to_string())?;
         let path = format!("/orchestrator.{rpc}").parse().unwrap();
-        match grpc.unary(request, path, Bytes).await {
+        match grpc.unary(request, path, RawMessages).await {
             Ok(answer) => decode(&method, &answer.into_inner()).map(Ok),
             Err(status) => Ok(Err(status.into())),
         }
@@ -83,7 +83,7 @@ impl Wire {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         grpc.ready().await.map_err(|error| error.to_string())?;
         let path = format!("/orchestrator.{SUBSCRIBE}").parse().unwrap();
-        let mut stream = match grpc.server_streaming(request, path, Bytes).await {
+        let mut stream = match grpc.server_streaming(request, path, RawMessages).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Ok(Err(status.into())),
         };
@@ -121,43 +121,4 @@ fn decode(method: &MethodDescriptor, bytes: &[u8]) -> Result<Value, String> {
     let message = DynamicMessage::decode(method.output(), bytes).map_err(|error| error.to_string())?;
     let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
     message.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| error.to_string())
-}
-
-/// Sends and receives messages as they are.
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; buffer.remaining()];
-        buffer.copy_to_slice(&mut item);
-        Ok(Some(item))
-    }
 }
