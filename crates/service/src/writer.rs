@@ -114,7 +114,12 @@ impl Writer {
             let in_budget =
                 began.elapsed() <= self.options.retry_budget && !self.options.retry_budget.is_zero();
             if !(reload && (attempts == 1 || in_budget) || passing && in_budget) {
-                return Err(error);
+                // What may have happened must not be done again, neither together nor one by one.
+                return Err(if uncertain.calls > 0 {
+                    Error::OutcomeUnknown(error.to_string())
+                } else {
+                    error
+                });
             }
             tracing::debug!(%error, attempts, channel = %self.channel, "a batch is tried again");
             tokio::time::sleep(jitter(pause)).await;
