@@ -218,6 +218,35 @@ impl Needs {
 }
 
 impl Facts {
+    /// How many assets, links and answers are held: a measure of the memory they take.
+    pub fn len(&self) -> usize {
+        fn listed<K, V>(lists: &HashMap<K, Vec<V>>) -> usize {
+            lists.values().map(|list| 1 + list.len()).sum()
+        }
+        let by_key = self.data_managers.0.len()
+            + self.data_samples.0.len()
+            + self.functions.0.len()
+            + self.compute_plans.0.len()
+            + self.compute_tasks.0.len()
+            + self.models.0.len();
+        let links = listed(&self.children)
+            + listed(&self.unbuilt_tasks)
+            + listed(&self.output_assets)
+            + listed(&self.model_users)
+            + listed(&self.samples_of_managers);
+        let organizations = self.organizations.as_ref().map_or(0, BTreeMap::len);
+        let answers = self.task_statuses.len()
+            + self.failure_reports.len()
+            + self.addresses.len()
+            + self.statuses_in_plans.len();
+        organizations + by_key + links + answers
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Records that everything asked for is absent, unless it is known: a store calls this first and then puts what it finds.
     pub fn put_absent(&mut self, needs: &Needs) {
         if needs.organizations {

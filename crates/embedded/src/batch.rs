@@ -17,19 +17,50 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Begins a batch of this channel.
-    pub(crate) async fn begin(writer: OwnedMutexGuard<Writer>, channel: ChannelName) -> Result<Self> {
+    /// Begins a batch of this channel, and loads what is needed.
+    pub(crate) async fn begin(
+        writer: OwnedMutexGuard<Writer>,
+        channel: ChannelName,
+        needs: &Needs,
+        facts: &mut Facts,
+    ) -> Result<Self> {
+        let (needs, mut loaded) = (needs.clone(), std::mem::take(facts));
         let begun = off_thread(move || {
             let lease = Lease::begin(writer)?;
             let head = channel::head(lease.connection(), &channel)?;
-            Ok::<_, crate::error::Error>(Self { channel, head, lease: Some(lease) })
+            facts::load(lease.connection(), &channel, &needs, &mut loaded)?;
+            Ok::<_, crate::error::Error>((Self { channel, head, lease: Some(lease) }, loaded))
         });
-        Ok(begun.await??)
+        let (batch, loaded) = begun.await??;
+        *facts = loaded;
+        Ok(batch)
     }
 
     fn take_lease(&mut self) -> Result<Lease> {
         self.lease.take().ok_or_else(|| Error::Failed("an earlier step of the batch did not end".to_owned()))
     }
+}
+
+/// A whole batch in one step, written only if the channel's log ends where it is expected to.
+pub(crate) async fn apply_at(
+    writer: OwnedMutexGuard<Writer>,
+    channel: ChannelName,
+    expected: Head,
+    writes: WriteSet,
+    events: Vec<StoredEvent>,
+    head: Head,
+) -> Result<()> {
+    let applied = off_thread(move || {
+        let lease = Lease::begin(writer)?;
+        let found = channel::head(lease.connection(), &channel)?;
+        if found != expected {
+            return Ok(Err(Error::Moved(format!("it ends at position {}", found.position))));
+        }
+        write::write(lease.connection(), &channel, &writes, &events, &head)?;
+        lease.commit()?;
+        Ok::<_, crate::error::Error>(Ok(()))
+    });
+    applied.await??
 }
 
 #[async_trait]

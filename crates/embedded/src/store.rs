@@ -4,18 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use asset::{
-    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Organization,
-    Performance,
+    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Needs,
+    Organization, Performance,
 };
 use async_trait::async_trait;
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result,
-    SortOrder, Stages, Store, StoredEvent,
+    SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::{Mutex, broadcast};
 
-use crate::batch::Batch;
+use crate::batch::{self, Batch};
 use crate::connection::{Readers, Writer};
 use crate::folder::Folder;
 use crate::{
@@ -70,9 +70,26 @@ impl Embedded {
 
 #[async_trait]
 impl Store for Embedded {
-    async fn begin(&self, channel: &ChannelName) -> Result<Box<dyn persistence::Batch>> {
+    async fn begin(
+        &self,
+        channel: &ChannelName,
+        needs: &Needs,
+        facts: &mut Facts,
+    ) -> Result<Box<dyn persistence::Batch>> {
         let writer = Arc::clone(&self.writer).lock_owned().await;
-        Ok(Box::new(Batch::begin(writer, channel.clone()).await?))
+        Ok(Box::new(Batch::begin(writer, channel.clone(), needs, facts).await?))
+    }
+
+    async fn apply_at(
+        &self,
+        channel: &ChannelName,
+        expected: &Head,
+        writes: WriteSet,
+        events: Vec<StoredEvent>,
+        head: Head,
+    ) -> Result<()> {
+        let writer = Arc::clone(&self.writer).lock_owned().await;
+        batch::apply_at(writer, channel.clone(), expected.clone(), writes, events, head).await
     }
 
     async fn read(&self, channel: &ChannelName, stages: Arc<dyn Stages>) -> Result<Facts> {

@@ -14,6 +14,9 @@ pub enum Error {
     /// Nothing happened: a row stands in the way that was not there when the facts were loaded. Loading them anew helps.
     #[error("stored rows are in the way: {0}")]
     Conflict(String),
+    /// Nothing happened: the channel's log does not end where it was expected to. Loading the facts anew helps.
+    #[error("the log of the channel has moved: {0}")]
+    Moved(String),
     /// It was to be committed and the answer got lost: it may have happened.
     #[error("the outcome of a commit is unknown: {0}")]
     OutcomeUnknown(String),

@@ -16,7 +16,8 @@ pub struct Head {
     pub position: u64,
     /// The hash of the last event; zeros if there is none.
     pub hash: Hash,
-    /// The time of the last call that changed something; no later call carries an earlier one.
+    /// The time of the last call that changed something. Each such call carries a later one than those before it, so a head tells the state of
+    /// its channel from every other.
     pub time: Timestamp,
 }
 

@@ -47,10 +47,25 @@ pub struct Hint {
 /// ([`asset::facts::Slot::Elsewhere`]). Whatever [`Batch::apply`] has answered is durable and visible to every later read.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Begins a batch: takes the channel's lock, also against other processes, and waits for it if need be.
+    /// Begins a batch: takes the channel's lock, also against other processes, waits for it if need be, and then loads `needs` into `facts`
+    /// as [`Batch::load`] does, in the same round trip.
     ///
     /// A channel exists from its first batch on.
-    async fn begin(&self, channel: &ChannelName) -> Result<Box<dyn Batch>>;
+    async fn begin(&self, channel: &ChannelName, needs: &Needs, facts: &mut Facts) -> Result<Box<dyn Batch>>;
+
+    /// A whole batch in one round trip, for a writer that knows the channel's state: does what [`Batch::apply`] does, if the channel's log still
+    /// ends at `expected`.
+    ///
+    /// # Errors
+    /// [`Error::Moved`] if it does not, and nothing is written.
+    async fn apply_at(
+        &self,
+        channel: &ChannelName,
+        expected: &Head,
+        writes: WriteSet,
+        events: Vec<StoredEvent>,
+        head: Head,
+    ) -> Result<()>;
 
     /// Loads facts in stages until nothing is missing, all from one snapshot (core/TX-8).
     async fn read(&self, channel: &ChannelName, stages: Arc<dyn Stages>) -> Result<Facts>;

@@ -5,12 +5,15 @@
 //! beside it, so nothing is ever in conflict. Start at [`PostgresBatch::begin`]; which rows a write comes to
 //! stands in [`statements`].
 
+use std::iter;
+
 use asset::{ChannelName, Facts, Needs};
 use async_trait::async_trait;
 use deadpool_postgres::Client;
 use persistence::{Batch, Error, Head, Result, StoredEvent, WriteSet};
+use tokio_postgres::Row;
 
-use crate::load::load;
+use crate::load::{Query, load, put_all, queries};
 use crate::row::Columns;
 use crate::statement::Statement;
 use crate::transaction::Transaction;
@@ -18,6 +21,8 @@ use crate::{
     address, channel, compute_plan, compute_task, data_manager, data_sample, event, failure_report, function,
     model, organization, output_asset, performance,
 };
+
+const BEGIN: &str = "BEGIN";
 
 /// The batch of a channel.
 pub(crate) struct PostgresBatch {
@@ -27,12 +32,28 @@ pub(crate) struct PostgresBatch {
 }
 
 impl PostgresBatch {
-    /// Takes the channel's lock, and waits for it if need be.
-    pub(crate) async fn begin(client: Client, channel: &ChannelName) -> Result<Self> {
-        let mut transaction = Transaction::new(client, "BEGIN");
-        let head = match lock(&mut transaction, &[channel::lock(channel)]).await? {
-            Some(head) => head,
-            None => create(&mut transaction, channel).await?,
+    /// Takes the channel's lock, waits for it if need be, and loads what is needed in the same flight.
+    pub(crate) async fn begin(
+        client: Client,
+        channel: &ChannelName,
+        needs: &Needs,
+        facts: &mut Facts,
+    ) -> Result<Self> {
+        let mut transaction = Transaction::new(client, BEGIN);
+        let (queries, found): (Vec<_>, Vec<_>) =
+            queries(channel, needs).into_iter().map(Query::split).unzip();
+        let statements: Vec<_> = iter::once(channel::lock(channel)).chain(queries).collect();
+        let mut answers = transaction.run(&statements).await?.into_iter();
+        let head = match head_of(answers.next())? {
+            Some(head) => {
+                put_all(&found, answers, needs, facts)?;
+                head
+            }
+            None => {
+                let head = create(&mut transaction, channel).await?;
+                load(&mut transaction, channel, needs, facts).await?;
+                head
+            }
         };
         Ok(Self { transaction, channel: channel.clone(), head })
     }
@@ -54,17 +75,33 @@ impl Batch for PostgresBatch {
     }
 }
 
+/// A whole batch in one flight, written only if the channel's log ends where it is expected to.
+pub(crate) async fn apply_at(
+    client: Client,
+    channel: &ChannelName,
+    expected: &Head,
+    writes: &WriteSet,
+    events: &[StoredEvent],
+    head: &Head,
+) -> Result<()> {
+    let first = *expected == Head::default();
+    let opening =
+        first.then(|| channel::create(channel)).into_iter().chain([channel::lock_at(channel, expected)]);
+    let statements: Vec<_> = opening.chain(statements(channel, writes, events, head)).collect();
+    Transaction::new(client, BEGIN).commit(&statements).await
+}
+
 /// The first batch of a channel makes its row. Two may try at once: the second waits for the first, and then
 /// finds the row.
 async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<Head> {
-    let head = lock(transaction, &[channel::create(channel), channel::lock(channel)]).await?;
-    head.ok_or_else(|| Error::Unavailable(format!("channel {channel} has vanished")))
+    let answers = transaction.run(&[channel::create(channel), channel::lock(channel)]).await?;
+    head_of(answers.into_iter().last())?
+        .ok_or_else(|| Error::Unavailable(format!("channel {channel} has vanished")))
 }
 
-/// Runs statements of which the last locks the channel; `None` if there is none.
-async fn lock(transaction: &mut Transaction, statements: &[Statement<'_>]) -> Result<Option<Head>> {
-    let answers = transaction.run(statements).await?;
-    let row = answers.last().and_then(|rows| rows.first());
+/// The head that the answer to [`channel::lock`] holds, if there is the channel.
+fn head_of(answer: Option<Vec<Row>>) -> Result<Option<Head>> {
+    let row = answer.as_ref().and_then(|rows| rows.first());
     row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
 }
 

@@ -8,6 +8,9 @@ use crate::statement::{Statement, bigint};
 
 pub(crate) const TABLE: &str = "channel";
 
+/// What the database says if a channel's log does not end where it was expected to.
+pub(crate) const MOVED: &str = "ORMOV";
+
 /// Locks the channel until the transaction ends, and tells where its log ends; no row if the channel does not
 /// exist yet.
 pub(crate) fn lock(channel: &ChannelName) -> Statement<'_> {
@@ -19,6 +22,18 @@ pub(crate) fn lock(channel: &ChannelName) -> Statement<'_> {
         FOR UPDATE",
     )
     .with(channel.as_str())
+}
+
+/// Locks the channel if its log ends at `expected`; an error with the code [`MOVED`] if it does not.
+pub(crate) fn lock_at<'a>(channel: &'a ChannelName, expected: &'a Head) -> Statement<'a> {
+    Statement::new(
+        "-- channel::lock_at
+        SELECT orchestrator.lock_channel_at($1, $2, $3, $4)",
+    )
+    .with(channel.as_str())
+    .with(bigint(expected.position))
+    .with(expected.hash.as_slice())
+    .with(expected.time.as_micros())
 }
 
 /// Makes the channel, unless somebody else has.

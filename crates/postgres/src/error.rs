@@ -9,6 +9,8 @@ use deadpool_postgres::PoolError;
 use persistence::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::channel;
+
 /// The error of a statement that was not to commit anything, or of connecting.
 pub(crate) fn of(error: impl Borrow<tokio_postgres::Error>) -> Error {
     let error = error.borrow();
@@ -62,6 +64,7 @@ fn of_database(error: &DbError) -> Error {
     let text = database_text(error);
     match error.code() {
         &SqlState::UNIQUE_VIOLATION => Error::Conflict(text),
+        code if code.code() == channel::MOVED => Error::Moved(text),
         &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => {
             Error::Failed(format!("{text} (the database has no schema yet: run the migration)"))
         }

@@ -92,8 +92,18 @@ pub(crate) async fn load(
 ) -> Result<()> {
     let (statements, found): (Vec<_>, Vec<_>) = queries(channel, needs).into_iter().map(Query::split).unzip();
     let answers = transaction.run(&statements).await?;
+    put_all(&found, answers, needs, facts)
+}
+
+/// Puts everything that was needed as absent, and then what was found.
+pub(crate) fn put_all(
+    found: &[Found<'_>],
+    answers: impl IntoIterator<Item = Vec<Row>>,
+    needs: &Needs,
+    facts: &mut Facts,
+) -> Result<()> {
     facts.put_absent(needs);
-    found.iter().zip(&answers).try_for_each(|(found, rows)| found.put(rows, facts))
+    found.iter().zip(answers).try_for_each(|(found, rows)| found.put(&rows, facts))
 }
 
 #[cfg(test)]

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asset::{ChannelName, EventId, Facts};
+use asset::{ChannelName, EventId, Facts, Needs};
 use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
 use async_trait::async_trait;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result,
-    SortOrder, Stages, Store, StoredEvent,
+    SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
-use crate::batch::PostgresBatch;
+use crate::batch::{self, PostgresBatch};
 use crate::hint::Hints;
 use crate::list::{page, place};
 use crate::pool::Connections;
@@ -97,8 +97,21 @@ fn ping() -> Statement<'static> {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn begin(&self, channel: &ChannelName) -> Result<Box<dyn Batch>> {
-        Ok(Box::new(PostgresBatch::begin(self.connections.writer().await?, channel).await?))
+    async fn begin(&self, channel: &ChannelName, needs: &Needs, facts: &mut Facts) -> Result<Box<dyn Batch>> {
+        let client = self.connections.writer().await?;
+        Ok(Box::new(PostgresBatch::begin(client, channel, needs, facts).await?))
+    }
+
+    async fn apply_at(
+        &self,
+        channel: &ChannelName,
+        expected: &Head,
+        writes: WriteSet,
+        events: Vec<StoredEvent>,
+        head: Head,
+    ) -> Result<()> {
+        let client = self.connections.writer().await?;
+        batch::apply_at(client, channel, expected, &writes, &events, &head).await
     }
 
     async fn read(&self, channel: &ChannelName, stages: Arc<dyn Stages>) -> Result<Facts> {

@@ -5,7 +5,7 @@
 //! happens.
 
 use deadpool_postgres::{Client, Object};
-use futures::future::join;
+use futures::future::{OptionFuture, join, join3};
 use persistence::{Error, Result};
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
@@ -41,13 +41,17 @@ impl Transaction {
     /// A commit behind a failed statement is answered like a successful one and rolls back: it has succeeded
     /// only if every statement has.
     pub(crate) async fn commit(mut self, statements: &[Statement<'_>]) -> Result<()> {
+        let opening = self.opening.take();
         let client = self.client()?;
         let prepared = prepare(client, statements).await?;
         if client.is_closed() {
             return Err(Error::Unavailable("the connection was closed".to_owned()));
         }
-        let (answers, committed) = join(send(client, prepared), client.batch_execute("COMMIT")).await;
+        let opened = OptionFuture::from(opening.map(|opening| client.batch_execute(opening)));
+        let (opened, answers, committed) =
+            join3(opened, send(client, prepared), client.batch_execute("COMMIT")).await;
         self.client = None;
+        opened.transpose().map_err(error::before_commit)?;
         rows(answers).map_err(error::before_commit)?;
         committed.map_err(error::of_commit)
     }

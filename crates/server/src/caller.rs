@@ -9,4 +9,6 @@ pub(crate) struct Caller {
     pub(crate) organization: OrganizationId,
     /// The channel that the call acts in; the organization is a member of it.
     pub(crate) channel: ChannelName,
+    /// What the request takes in memory.
+    pub(crate) request_bytes: usize,
 }

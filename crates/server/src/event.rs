@@ -165,7 +165,7 @@ async fn subscribe_to_events(
     request: Request<proto::SubscribeToEventsParam>,
 ) -> Result<Response<impl Stream<Item = Result<Bytes, Status>>>, Status> {
     handle(request, |caller, proto::SubscribeToEventsParam { start_event_id }| async move {
-        let Caller { organization, channel } = caller;
+        let Caller { organization, channel, .. } = caller;
         let start = criterion(start_event_id).map(|id| EventId::look_up(&id)).transpose()?;
         let subscription = handler.service.subscribe(&channel, start).await?;
         let start = start.map(|id| id.to_string()).unwrap_or_default();

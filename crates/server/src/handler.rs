@@ -6,7 +6,7 @@
 use asset::{Command, Inquiry, Policy};
 use prost::Message;
 use service::page_token::Place;
-use service::{Failure, Listing, Service};
+use service::{Failure, Listing, Service, Weight};
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
@@ -31,7 +31,7 @@ impl Handler {
         caller: &Caller,
         command: C,
     ) -> Result<C::Answer, Failure> {
-        self.service.execute(&caller.channel, &caller.organization, command).await
+        self.execute_large(caller, command, 1).await
     }
 
     /// Carries out a command of the caller that writes about so many rows.
@@ -41,7 +41,8 @@ impl Handler {
         command: C,
         expected_rows: usize,
     ) -> Result<C::Answer, Failure> {
-        self.service.execute_large(&caller.channel, &caller.organization, command, expected_rows).await
+        let weight = Weight { rows: expected_rows, bytes: caller.request_bytes };
+        self.service.execute_large(&caller.channel, &caller.organization, command, weight).await
     }
 
     /// Answers an inquiry of the caller.
@@ -70,7 +71,7 @@ pub(crate) fn item_bytes(encoded_bytes: usize) -> usize {
 }
 
 /// Takes a request apart, lets `carry_out` answer it, and turns what comes back into a response or a status.
-pub(crate) async fn handle<Q, A, F>(
+pub(crate) async fn handle<Q: Message, A, F>(
     request: Request<Q>,
     carry_out: impl FnOnce(Caller, Q) -> F,
 ) -> Result<Response<A>, Status>
@@ -78,10 +79,11 @@ where
     F: Future<Output = Result<A, Failure>>,
 {
     let (_metadata, mut extensions, message) = request.into_parts();
-    let Some(caller) = extensions.remove::<Caller>() else {
+    let Some(mut caller) = extensions.remove::<Caller>() else {
         tracing::error!("a request came to its handler without a caller");
         return Err(status::internal());
     };
+    caller.request_bytes = message.encoded_len();
     carry_out(caller, message).await.map(Response::new).map_err(|failure| status::of_failure(&failure))
 }
 

@@ -61,6 +61,7 @@ impl Identity {
         let caller = Caller {
             organization: OrganizationId::new(String::from_utf8_lossy(organization)),
             channel: ChannelName::new(&String::from_utf8_lossy(channel)),
+            request_bytes: 0, // it has not been read yet
         };
         // Names are taken byte for byte (core/ID-3), so what is not text is nobody's name.
         let literal = [organization, channel].iter().all(|name| std::str::from_utf8(name).is_ok());
@@ -68,7 +69,7 @@ impl Identity {
             return Ok(caller);
         }
         // One text whether or not the organization and the channel exist (core/CHN-2).
-        let Caller { organization, channel } = caller;
+        let Caller { organization, channel, .. } = caller;
         let (organization, channel) = (organization.as_str(), channel.as_str());
         Err(Refusal::permission_denied(format!(
             "organization {organization:?} has no access to channel {channel:?}"

@@ -21,7 +21,7 @@ impl Failure {
     pub(crate) fn of_storage(error: &persistence::Error) -> Self {
         use persistence::Error;
         match error {
-            Error::Unavailable(_) | Error::Conflict(_) | Error::OutcomeUnknown(_) => {
+            Error::Unavailable(_) | Error::Conflict(_) | Error::Moved(_) | Error::OutcomeUnknown(_) => {
                 tracing::warn!(%error, "storage is unavailable");
                 Self::Unavailable
             }

@@ -17,12 +17,18 @@ pub type EncodeEvent = Arc<dyn Fn(&Event) -> Bytes + Send + Sync>;
 pub struct Options {
     /// How long a batch is tried again after a passing trouble of the store, counted from its first attempt; zero means never (core/TX-5).
     pub retry_budget: Duration,
-    /// Calls that may wait in a channel's queue; beyond, calls are refused as unavailable.
+    /// Calls of one caller that may wait in a channel's queue; beyond, its calls are refused as unavailable.
     pub queue_length_max: usize,
+    /// Bytes of requests of one caller that may wait in a channel's queue; a larger call waits alone.
+    pub queue_bytes_max: usize,
     /// Calls decided in one batch at most.
     pub batch_calls_max: usize,
     /// Rows that a batch may be expected to write; a larger call goes alone.
     pub batch_rows_max: usize,
+    /// Bytes of requests decided in one batch; a larger call goes alone.
+    pub batch_bytes_max: usize,
+    /// Facts that the writer of a channel keeps from batch to batch, counted in assets and links; with more, it begins anew.
+    pub facts_kept_max: usize,
     /// Stored events read at once for a subscriber that is behind (core/SUB-9).
     pub replay_events_max: usize,
     /// How often a feed looks for events of other processes whose hint was lost.
@@ -39,8 +45,11 @@ impl Options {
         Self {
             retry_budget: Duration::from_millis(500),
             queue_length_max: 4096,
+            queue_bytes_max: 64 << 20,
             batch_calls_max: 128,
             batch_rows_max: 2000,
+            batch_bytes_max: 8 << 20,
+            facts_kept_max: 16_384,
             replay_events_max: 100,
             poll_interval: Duration::from_secs(1),
             clock: Arc::new(system_clock),

@@ -5,18 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use asset::{ChannelName, Command, EventId, Facts, Inquiry, Needs, OrganizationId};
 use persistence::{Hint, Stages, Store};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 use crate::feed::{Feed, Subscription};
 use crate::options::Options;
-use crate::waiting::{Waiting, WaitingCall};
+use crate::queue::QueueEntrance;
+use crate::waiting::{WaitingCall, Weight};
 use crate::writer::Writer;
 
 /// What runs for a channel that has been used: its writer and its feed.
 struct Channel {
-    queue: mpsc::Sender<Box<dyn Waiting>>,
+    queue: QueueEntrance,
     writer: JoinHandle<()>,
     feed: Arc<Feed>,
 }
@@ -52,10 +53,10 @@ impl Service {
         caller: &OrganizationId,
         command: C,
     ) -> Result<C::Answer, Failure> {
-        self.execute_large(channel, caller, command, 1).await
+        self.execute_large(channel, caller, command, Weight::SMALL).await
     }
 
-    /// Like [`Service::execute`], for a command that may write many rows: `expected_rows` decides with how many others it shares a batch.
+    /// Like [`Service::execute`], for a command that may be large: its weight decides with how many others it waits and shares a batch.
     ///
     /// # Errors
     /// As [`Service::execute`].
@@ -64,11 +65,11 @@ impl Service {
         channel: &ChannelName,
         caller: &OrganizationId,
         command: C,
-        expected_rows: usize,
+        weight: Weight,
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let call = WaitingCall { command, caller: caller.clone(), expected_rows, outcome: None, reply };
-        self.channel(channel).queue.try_send(Box::new(call)).map_err(|_full| Failure::Unavailable)?;
+        let call = WaitingCall { command, caller: caller.clone(), weight, outcome: None, reply };
+        self.channel(channel).queue.put(caller, Box::new(call))?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?
     }
 

@@ -26,15 +26,37 @@ pub(crate) trait Waiting: Send {
     /// Sends this failure instead.
     fn fail(self: Box<Self>, failure: Failure);
 
-    /// How many rows it may be expected to write.
-    fn expected_rows(&self) -> usize;
+    /// What it adds to a batch and to the queue.
+    fn weight(&self) -> Weight;
+}
+
+/// How much a call is: what it may be expected to write, and what its request takes in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+impl Weight {
+    /// A call about one asset.
+    pub const SMALL: Self = Self { rows: 1, bytes: 1024 };
+
+    pub(crate) fn fits(self, room: Self) -> bool {
+        self.rows <= room.rows && self.bytes <= room.bytes
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
 }
 
 /// A waiting call with its command.
 pub(crate) struct WaitingCall<C: Command> {
     pub(crate) command: C,
     pub(crate) caller: OrganizationId,
-    pub(crate) expected_rows: usize,
+    pub(crate) weight: Weight,
     pub(crate) outcome: Option<Result<C::Answer, Failure>>,
     pub(crate) reply: oneshot::Sender<Result<C::Answer, Failure>>,
 }
@@ -73,8 +95,8 @@ impl<C: Command> Waiting for WaitingCall<C> {
         let _left = self.reply.send(Err(failure));
     }
 
-    fn expected_rows(&self) -> usize {
-        self.expected_rows
+    fn weight(&self) -> Weight {
+        self.weight
     }
 }
 

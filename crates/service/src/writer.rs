@@ -2,7 +2,8 @@
 //!
 //! The five steps of a batch: lock the channel, load the facts that its calls need, decide each call in turn, apply all changes with their
 //! events, answer. Calls are decided one after the other on facts that include the earlier ones, so outcomes are serializable by
-//! construction; a batch costs one commit however many calls are in it. Start at `Writer::run`.
+//! construction; a batch costs one commit however many calls are in it. What was loaded and written is remembered: it stays true while the
+//! channel's log ends where this writer left it, and a batch that needs nothing else goes to the store in one step. Start at `Writer::run`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use asset::key::Key;
 use asset::{Change, ChannelName, Event, EventId, Facts, Metadata, Needs, Timestamp};
 use persistence::event_log::Envelope;
 use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::feed::Feed;
 use crate::options::Options;
+use crate::queue::{QueueEntrance, QueueExit, queue};
 use crate::waiting::Waiting;
 
 type Call = Box<dyn Waiting>;
@@ -34,38 +35,46 @@ struct Decided {
     events: Vec<StoredEvent>,
 }
 
+/// The channel's state as far as it is known: these facts hold as long as the log ends here.
+#[derive(Default)]
+struct Known {
+    facts: Facts,
+    head: Head,
+}
+
 /// The writer of one channel.
 pub(crate) struct Writer {
     channel: ChannelName,
     store: Arc<dyn Store>,
     feed: Arc<Feed>,
     options: Options,
+    /// After a batch that ended well.
+    known: Option<Known>,
+    /// Whether the last batch found the log where the one before had left it. Where other processes write too, what is known is of no use.
+    is_alone: bool,
 }
 
 impl Writer {
-    /// Starts a writer; it ends when the queue's sender is dropped.
+    /// Starts a writer; it ends when the queue's entrance is dropped.
     pub(crate) fn start(
         channel: ChannelName,
         store: Arc<dyn Store>,
         feed: Arc<Feed>,
         options: Options,
-    ) -> (mpsc::Sender<Call>, JoinHandle<()>) {
-        let (queue, waiting) = mpsc::channel(options.queue_length_max.max(1));
-        let writer = Self { channel, store, feed, options };
-        (queue, tokio::spawn(writer.run(waiting)))
+    ) -> (QueueEntrance, JoinHandle<()>) {
+        let (entrance, exit) = queue(&options);
+        let writer = Self { channel, store, feed, options, known: None, is_alone: false };
+        (entrance, tokio::spawn(writer.run(exit)))
     }
 
-    async fn run(self, mut queue: mpsc::Receiver<Call>) {
-        let mut waiting = Vec::new();
-        while queue.recv_many(&mut waiting, self.options.batch_calls_max).await > 0 {
-            for calls in split(std::mem::take(&mut waiting), self.options.batch_rows_max) {
-                self.serve(calls).await;
-            }
+    async fn run(mut self, queue: QueueExit) {
+        while let Some(calls) = queue.take().await {
+            self.serve(calls).await;
         }
     }
 
     /// Carries out waiting calls, in batches, and answers them.
-    async fn serve(&self, mut calls: Vec<Call>) {
+    async fn serve(&mut self, mut calls: Vec<Call>) {
         while !calls.is_empty() {
             match self.attempt_within_budget(&mut calls).await {
                 Ok(decided) => {
@@ -94,7 +103,7 @@ impl Writer {
     }
 
     /// Tries a batch until it succeeds, the trouble will not pass, or the budget is used up (core/TX-4, TX-5).
-    async fn attempt_within_budget(&self, calls: &mut Vec<Call>) -> Result<Decided, Error> {
+    async fn attempt_within_budget(&mut self, calls: &mut Vec<Call>) -> Result<Decided, Error> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(2);
         let mut uncertain = Decided::default();
@@ -127,42 +136,93 @@ impl Writer {
         }
     }
 
-    /// One attempt, from nothing (core/TX-7). `uncertain` is what an attempt decided whose commit was not confirmed: under the channel's
-    /// lock it can be told whether it is there.
-    async fn attempt(&self, calls: &mut [Call], uncertain: &mut Decided) -> Result<Decided, Error> {
-        let mut batch = self.store.begin(&self.channel).await?;
+    /// One attempt (core/TX-7). `uncertain` is what an attempt decided whose commit was not confirmed: under the channel's lock it can be
+    /// told whether it is there. Whatever fails, nothing is known any more.
+    async fn attempt(&mut self, calls: &mut [Call], uncertain: &mut Decided) -> Result<Decided, Error> {
+        let known = self.known.take();
+        let attempted = match known {
+            Some(known) if self.is_enough(&known, calls, uncertain) => {
+                match self.attempt_on(known, calls, uncertain).await {
+                    Err(Error::Moved(_)) => {
+                        self.is_alone = false;
+                        self.attempt_under_lock(None, calls, uncertain).await
+                    }
+                    attempted => attempted,
+                }
+            }
+            known => self.attempt_under_lock(known, calls, uncertain).await,
+        };
+        let (decided, known) = attempted?;
+        self.known = known.filter(|known| known.facts.len() <= self.options.facts_kept_max);
+        Ok(decided)
+    }
+
+    /// Whether the calls can be decided without asking the store.
+    fn is_enough(&self, known: &Known, calls: &mut [Call], uncertain: &Decided) -> bool {
+        self.is_alone && uncertain.calls == 0 && missing(calls, &known.facts).is_empty()
+    }
+
+    /// Decides on what is known, and lets the store see to it that the log has not moved meanwhile.
+    async fn attempt_on(
+        &self,
+        mut known: Known,
+        calls: &mut [Call],
+        uncertain: &mut Decided,
+    ) -> Result<(Decided, Option<Known>), Error> {
+        let expected = known.head.clone();
+        let decided = self.decide(calls, &mut known);
+        if decided.changes.is_empty() {
+            // A refusal must not rest on what is no longer so either.
+            let head = self.store.head(&self.channel).await?;
+            return if head == expected { Ok((decided, Some(known))) } else { Err(moved(&head)) };
+        }
+        let writes = WriteSet::of(&decided.changes);
+        let (events, head) = (decided.events.clone(), known.head.clone());
+        let applied = self.store.apply_at(&self.channel, &expected, writes, events, head).await;
+        remember_uncertain(applied, decided, uncertain).map(|decided| (decided, Some(known)))
+    }
+
+    /// Locks the channel first, and loads what is missing.
+    async fn attempt_under_lock(
+        &mut self,
+        known: Option<Known>,
+        calls: &mut [Call],
+        uncertain: &mut Decided,
+    ) -> Result<(Decided, Option<Known>), Error> {
+        let expected = known.as_ref().map(|known| known.head.clone());
+        let kept = known.filter(|_| self.is_alone).map(|known| known.facts);
+        let is_kept = kept.is_some();
+        let mut facts = kept.unwrap_or_default();
+        let mut batch = self.store.begin(&self.channel, &missing(calls, &facts), &mut facts).await?;
         if let Some(event) = uncertain.events.first() {
             if self.store.event_position(&self.channel, event.id).await?.is_some() {
-                return Ok(std::mem::take(uncertain));
+                return Ok((std::mem::take(uncertain), None));
             }
             *uncertain = Decided::default();
         }
-        let facts = self.load(batch.as_mut(), calls).await?;
-        let mut head = batch.head().clone();
-        let decided = self.decide(calls, facts, &mut head);
+        self.is_alone = expected.as_ref() == Some(batch.head());
+        if is_kept && !self.is_alone {
+            facts = Facts::default();
+        }
+        self.load(batch.as_mut(), calls, &mut facts).await?;
+        let mut known = Known { facts, head: batch.head().clone() };
+        let decided = self.decide(calls, &mut known);
         if decided.changes.is_empty() {
-            return Ok(decided);
+            return Ok((decided, Some(known)));
         }
-        match batch.apply(WriteSet::of(&decided.changes), decided.events.clone(), head).await {
-            Ok(()) => Ok(decided),
-            Err(error) => {
-                if matches!(error, Error::OutcomeUnknown(_)) {
-                    *uncertain = decided;
-                }
-                Err(error)
-            }
-        }
+        let writes = WriteSet::of(&decided.changes);
+        let applied = batch.apply(writes, decided.events.clone(), known.head.clone()).await;
+        remember_uncertain(applied, decided, uncertain).map(|decided| (decided, Some(known)))
     }
 
     /// Loads the facts of all calls together, in stages, until nothing is missing.
-    async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call]) -> Result<Facts, Error> {
-        let mut facts = Facts::default();
+    async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call], facts: &mut Facts) -> Result<(), Error> {
         for _ in 0..STAGES_MAX {
-            let needs = missing(calls, &facts);
+            let needs = missing(calls, facts);
             if needs.is_empty() {
-                return Ok(facts);
+                return Ok(());
             }
-            batch.load(&needs, &mut facts).await?;
+            batch.load(&needs, facts).await?;
         }
         Err(Error::Corrupt(format!(
             "facts of channel {} are missing, however often they are loaded",
@@ -172,14 +232,18 @@ impl Writer {
 
     /// Decides each call in turn, on facts that include the accepted ones before it. Stops before a call for which these have made more facts
     /// necessary: it belongs to the next batch. The first call never does.
-    fn decide(&self, calls: &mut [Call], mut facts: Facts, head: &mut Head) -> Decided {
+    fn decide(&self, calls: &mut [Call], known: &mut Known) -> Decided {
+        let Known { facts, head } = known;
         let mut decided = Decided::default();
         for call in calls {
-            if !decided.changes.is_empty() && !missing(std::slice::from_mut(call), &facts).is_empty() {
+            if !decided.changes.is_empty() && !missing(std::slice::from_mut(call), facts).is_empty() {
                 break;
             }
             let now = (self.options.clock)().max(head.time.next());
-            let changes = call.decide(now, &facts);
+            let changes = call.decide(now, facts);
+            if !changes.is_empty() {
+                head.time = now;
+            }
             for change in &changes {
                 facts.apply(change);
                 decided.events.extend(self.event(change, now, head));
@@ -225,24 +289,25 @@ fn missing(calls: &mut [Call], facts: &Facts) -> Needs {
     needs
 }
 
-/// Splits the waiting calls, in their order, into batches of about so many rows; a larger call goes alone.
-fn split(calls: Vec<Call>, rows_max: usize) -> Vec<Vec<Call>> {
-    let mut batches: Vec<Vec<Call>> = Vec::new();
-    let mut room = 0;
-    for call in calls {
-        let rows = call.expected_rows();
-        match batches.last_mut() {
-            Some(batch) if rows <= room => {
-                room -= rows;
-                batch.push(call);
+/// What was decided, unless it was not applied; kept aside if that is not certain.
+fn remember_uncertain(
+    applied: Result<(), Error>,
+    decided: Decided,
+    uncertain: &mut Decided,
+) -> Result<Decided, Error> {
+    match applied {
+        Ok(()) => Ok(decided),
+        Err(error) => {
+            if matches!(error, Error::OutcomeUnknown(_)) {
+                *uncertain = decided;
             }
-            _ => {
-                room = rows_max.saturating_sub(rows);
-                batches.push(vec![call]);
-            }
+            Err(error)
         }
     }
-    batches
+}
+
+fn moved(head: &Head) -> Error {
+    Error::Moved(format!("it ends at position {}", head.position))
 }
 
 /// Something between nothing and twice the pause, so that replicas do not meet again at once.

@@ -10,7 +10,9 @@ use super::samples::{
     at, channel, child_task, compute_plan, compute_task, data_manager, data_sample, envelope, failure_report,
     file, function, key, model, organization, other_channel, output_model, performance,
 };
-use super::steps::{append, append_in, apply, apply_in, assert_intact, first, found, known, load, log};
+use super::steps::{
+    append, append_in, apply, apply_in, assert_intact, begin, first, found, known, load, log,
+};
 use crate::{Error, EventFilter, Head, Result, SortOrder, Store, WriteSet};
 
 /// Long enough to notice that something does not wait, if it does not.
@@ -20,7 +22,7 @@ const A_WHILE: Duration = Duration::from_millis(100);
 pub async fn a_fresh_channel_is_empty(store: Arc<dyn Store>) -> Result<()> {
     // Its log ends where it begins.
     assert_eq!(store.head(&channel()).await?, Head::default());
-    assert_eq!(*store.begin(&channel()).await?.head(), Head::default());
+    assert_eq!(*begin(&*store, &channel()).await?.head(), Head::default());
     // A batch that was dropped has not changed that.
     assert_eq!(store.head(&channel()).await?, Head::default());
     // Nothing is in it.
@@ -35,9 +37,73 @@ pub async fn a_fresh_channel_is_empty(store: Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
+/// A batch that expects the log to end where it does is written, as any other.
+pub async fn a_batch_at_the_head_is_written(store: Arc<dyn Store>) -> Result<()> {
+    // Also if it is the first of its channel.
+    let mut head = Head::default();
+    for number in 1..=2 {
+        let expected = head.clone();
+        let events = vec![head.append(envelope(number))];
+        let writes = WriteSet::of(&[Change::ComputePlanRegistered(Arc::new(compute_plan(number)))]);
+        store.apply_at(&channel(), &expected, writes, events, head.clone()).await?;
+        assert_eq!(store.head(&channel()).await?, head);
+    }
+    assert_eq!(plans(&*store).await?, [compute_plan(1), compute_plan(2)]);
+    assert_intact(&log(&*store, &channel()).await?, &head);
+    Ok(())
+}
+
+/// A batch that expects the log to end elsewhere leaves nothing, whatever the difference.
+pub async fn a_batch_beside_the_head_leaves_nothing(store: Arc<dyn Store>) -> Result<()> {
+    let before = append(&*store, vec![envelope(1), envelope(2)]).await?;
+    let head = store.head(&channel()).await?;
+    let elsewhere = [
+        Head::default(),
+        Head { position: head.position - 1, ..head.clone() },
+        Head { hash: before[0].hash, ..head.clone() },
+        Head { time: head.time.next(), ..head.clone() },
+    ];
+    for expected in elsewhere {
+        let mut next = expected.clone();
+        let events = vec![next.append(envelope(3))];
+        let writes = WriteSet::of(&[Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]);
+        let applied = store.apply_at(&channel(), &expected, writes, events, next).await;
+        assert!(matches!(applied, Err(Error::Moved(_))), "{expected:?}: {applied:?}");
+    }
+    assert_eq!(store.head(&channel()).await?, head);
+    assert_eq!(log(&*store, &channel()).await?, before);
+    assert_eq!(plans(&*store).await?, []);
+    // The channel is free.
+    append(&*store, vec![envelope(4)]).await?;
+    Ok(())
+}
+
+/// A batch at the head waits for the one that holds the channel, and finds the head moved by it.
+pub async fn a_batch_at_the_head_waits_for_its_turn(store: Arc<dyn Store>) -> Result<()> {
+    append(&*store, vec![envelope(1)]).await?;
+    let batch = begin(&*store, &channel()).await?;
+    let expected = batch.head().clone();
+    let mut next = expected.clone();
+    let events = vec![next.append(envelope(2))];
+    let (waiting, of) = (Arc::clone(&store), expected.clone());
+    let mut late =
+        tokio::spawn(
+            async move { waiting.apply_at(&channel(), &of, WriteSet::default(), events, next).await },
+        );
+    assert!(timeout(A_WHILE, &mut late).await.is_err(), "it did not wait");
+    let mut head = expected;
+    let events = vec![head.append(envelope(3))];
+    batch.apply(WriteSet::default(), events, head.clone()).await?;
+    let late = late.await.expect("it does not panic");
+    assert!(matches!(late, Err(Error::Moved(_))), "{late:?}");
+    assert_eq!(store.head(&channel()).await?, head);
+    assert_intact(&log(&*store, &channel()).await?, &head);
+    Ok(())
+}
+
 /// What was applied is there for every later read, and the next batch goes on from it.
 pub async fn an_applied_batch_is_visible(store: Arc<dyn Store>) -> Result<()> {
-    let batch = store.begin(&channel()).await?;
+    let batch = begin(&*store, &channel()).await?;
     let mut head = batch.head().clone();
     let events = vec![head.append(envelope(1)), head.append(envelope(2))];
     head.time = at(7);
@@ -46,7 +112,7 @@ pub async fn an_applied_batch_is_visible(store: Arc<dyn Store>) -> Result<()> {
 
     // The head is kept as it was given, its time included.
     assert_eq!(store.head(&channel()).await?, head);
-    assert_eq!(*store.begin(&channel()).await?.head(), head);
+    assert_eq!(*begin(&*store, &channel()).await?.head(), head);
     // The events are kept as they were given.
     assert_eq!(log(&*store, &channel()).await?, events);
     // So are the assets.
@@ -54,7 +120,7 @@ pub async fn an_applied_batch_is_visible(store: Arc<dyn Store>) -> Result<()> {
 
     // A batch may move the time alone.
     head.time = at(9);
-    store.begin(&channel()).await?.apply(WriteSet::default(), Vec::new(), head.clone()).await?;
+    begin(&*store, &channel()).await?.apply(WriteSet::default(), Vec::new(), head.clone()).await?;
     assert_eq!(store.head(&channel()).await?, head);
     Ok(())
 }
@@ -64,7 +130,7 @@ pub async fn a_dropped_batch_leaves_nothing(store: Arc<dyn Store>) -> Result<()>
     let applied = apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(1)))]).await?;
     let before = store.head(&channel()).await?;
 
-    let mut batch = store.begin(&channel()).await?;
+    let mut batch = begin(&*store, &channel()).await?;
     batch.load(&Needs { compute_plans: [key(1)].into(), ..Needs::default() }, &mut Facts::default()).await?;
     drop(batch);
 
@@ -79,13 +145,13 @@ pub async fn a_dropped_batch_leaves_nothing(store: Arc<dyn Store>) -> Result<()>
 
 /// While a batch lives, no other batch of its channel does.
 pub async fn batches_of_a_channel_follow_one_another(store: Arc<dyn Store>) -> Result<()> {
-    let batch = store.begin(&channel()).await?;
+    let batch = begin(&*store, &channel()).await?;
     let mut head = batch.head().clone();
     let events = vec![head.append(envelope(1))];
 
     let waiting = Arc::clone(&store);
     let mut next =
-        tokio::spawn(async move { waiting.begin(&channel()).await.map(|batch| batch.head().clone()) });
+        tokio::spawn(async move { begin(&*waiting, &channel()).await.map(|batch| batch.head().clone()) });
     // The next batch waits.
     assert!(timeout(A_WHILE, &mut next).await.is_err(), "two batches of one channel at a time");
 
@@ -97,16 +163,16 @@ pub async fn batches_of_a_channel_follow_one_another(store: Arc<dyn Store>) -> R
 
 /// A caller that stops waiting for its turn, or for a step, leaves the channel to others.
 pub async fn a_caller_that_gives_up_frees_the_channel(store: Arc<dyn Store>) -> Result<()> {
-    let batch = store.begin(&channel()).await?;
-    let impatient = timeout(A_WHILE, store.begin(&channel())).await;
+    let batch = begin(&*store, &channel()).await?;
+    let impatient = timeout(A_WHILE, begin(&*store, &channel())).await;
     assert!(impatient.is_err(), "two batches of one channel at a time");
     drop(batch);
 
     for _ in 0..20 {
         // Given up at once, before or after the store has begun to work on it.
-        drop(timeout(Duration::ZERO, store.begin(&channel())).await);
+        drop(timeout(Duration::ZERO, begin(&*store, &channel())).await);
     }
-    let mut batch = store.begin(&channel()).await?;
+    let mut batch = begin(&*store, &channel()).await?;
     let needs = Needs { compute_plans: [key(1)].into(), ..Needs::default() };
     drop(timeout(Duration::ZERO, batch.load(&needs, &mut Facts::default())).await);
     drop(batch);
@@ -151,7 +217,7 @@ pub async fn a_duplicate_is_a_conflict_and_leaves_nothing(store: Arc<dyn Store>)
             .await;
     assert!(matches!(claim, Err(Error::Conflict(_))), "{claim:?}");
     // An event has its id for itself; if it is taken, the assets of the batch are not written either.
-    let batch = store.begin(&channel()).await?;
+    let batch = begin(&*store, &channel()).await?;
     let mut head = batch.head().clone();
     let events = vec![head.append(envelope(2)), head.append(envelope(1))];
     let bystander = WriteSet::of(&[Change::ComputePlanRegistered(Arc::new(compute_plan(9)))]);

@@ -7,7 +7,7 @@ use asset::{Change, ComputePlan, Needs};
 use super::samples::{
     channel, child_task, compute_plan, compute_task, envelope, key, model, organization, other_channel,
 };
-use super::steps::{append, append_in, apply, assert_intact, first, known, load, log};
+use super::steps::{append, append_in, apply, assert_intact, begin, first, known, load, log};
 use crate::{Result, Store};
 
 /// Opens the same data again and again, each time after the store before was dropped, and finds what was written.
@@ -36,7 +36,7 @@ pub async fn everything_is_there_after_reopening(
     let renamed = ComputePlan { name: "renamed".to_owned(), ..compute_plan(1) };
     events.extend(apply(&*store, vec![Change::ComputePlanRenamed(Arc::new(renamed.clone()))]).await?);
     // A batch in progress ends with the store.
-    drop(store.begin(&channel()).await?);
+    drop(begin(&*store, &channel()).await?);
     drop(store);
 
     let store = open().await?;

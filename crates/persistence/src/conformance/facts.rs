@@ -13,7 +13,7 @@ use super::samples::{
     asset_input, at, channel, child_task, compute_plan, compute_task, data_manager, data_sample,
     failure_report, file, function, key, model, output_model, output_performance, parent_output, performance,
 };
-use super::steps::{apply, found, known, load};
+use super::steps::{apply, begin, found, known, load};
 use crate::{Result, Stages, Store};
 
 /// Everything that was asked for is known afterwards, also that it is not there.
@@ -99,7 +99,7 @@ pub async fn loading_never_overwrites_what_is_known(store: Arc<dyn Store>) -> Re
         },
     ];
 
-    let mut batch = store.begin(&channel()).await?;
+    let mut batch = begin(&*store, &channel()).await?;
     let mut facts = Facts::default();
     let by_key = Needs {
         data_managers: [key(1)].into(),

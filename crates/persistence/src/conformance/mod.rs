@@ -28,6 +28,9 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @all $fresh
             batch:
                 a_fresh_channel_is_empty,
+                a_batch_at_the_head_is_written,
+                a_batch_beside_the_head_leaves_nothing,
+                a_batch_at_the_head_waits_for_its_turn,
                 an_applied_batch_is_visible,
                 a_dropped_batch_leaves_nothing,
                 batches_of_a_channel_follow_one_another,

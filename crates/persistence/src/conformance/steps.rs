@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::samples::{at, channel};
 use crate::event_log::{Envelope, chain};
 use crate::{
-    ByTimeAndPosition, EventFilter, Head, Page, PageRequest, Result, SortOrder, Stages, Start, Store,
+    Batch, ByTimeAndPosition, EventFilter, Head, Page, PageRequest, Result, SortOrder, Stages, Start, Store,
     StoredEvent, WriteSet,
 };
 
@@ -24,13 +24,18 @@ pub fn first<P>(size: usize) -> PageRequest<P> {
     PageRequest { start: Start::First, size }
 }
 
+/// Begins a batch that loads nothing yet.
+pub async fn begin(store: &dyn Store, channel: &ChannelName) -> Result<Box<dyn Batch>> {
+    store.begin(channel, &Needs::default(), &mut Facts::default()).await
+}
+
 /// Applies changes as one batch, each with the event it raises.
 pub async fn apply_in(
     store: &dyn Store,
     channel: &ChannelName,
     changes: Vec<Change>,
 ) -> Result<Vec<StoredEvent>> {
-    let batch = store.begin(channel).await?;
+    let batch = begin(store, channel).await?;
     let mut head = batch.head().clone();
     let events = events_of(&changes, &mut head);
     batch.apply(WriteSet::of(&changes), events.clone(), head).await?;
@@ -48,7 +53,7 @@ pub async fn append_in(
     channel: &ChannelName,
     envelopes: Vec<Envelope>,
 ) -> Result<Vec<StoredEvent>> {
-    let batch = store.begin(channel).await?;
+    let batch = begin(store, channel).await?;
     let mut head = batch.head().clone();
     let events: Vec<_> = envelopes.into_iter().map(|envelope| head.append(envelope)).collect();
     batch.apply(WriteSet::default(), events.clone(), head).await?;
@@ -95,16 +100,17 @@ pub async fn read_in(store: &dyn Store, channel: &ChannelName, needs: &Needs) ->
     store.read(channel, Arc::new(Once(Mutex::new(Some(needs.clone()))))).await
 }
 
-/// Loads in both ways that there are, from a snapshot and in a batch: what is true of one must be true of the other.
-pub async fn load_in(store: &dyn Store, channel: &ChannelName, needs: &Needs) -> Result<[Facts; 2]> {
+/// Loads in all ways that there are, from a snapshot, when a batch begins, and later in a batch: what is true of one must be true of the others.
+pub async fn load_in(store: &dyn Store, channel: &ChannelName, needs: &Needs) -> Result<[Facts; 3]> {
     let read = read_in(store, channel, needs).await?;
-    let mut loaded = Facts::default();
-    store.begin(channel).await?.load(needs, &mut loaded).await?;
-    Ok([read, loaded])
+    let (mut first, mut later) = (Facts::default(), Facts::default());
+    drop(store.begin(channel, needs, &mut first).await?);
+    begin(store, channel).await?.load(needs, &mut later).await?;
+    Ok([read, first, later])
 }
 
-/// Loads from [`channel`] in both ways.
-pub async fn load(store: &dyn Store, needs: &Needs) -> Result<[Facts; 2]> {
+/// Loads from [`channel`] in all ways.
+pub async fn load(store: &dyn Store, needs: &Needs) -> Result<[Facts; 3]> {
     load_in(store, &channel(), needs).await
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use persistence::conformance::samples::{channel, other_channel};
+use persistence::conformance::steps::begin;
 use persistence::{Error, Store};
 use postgres::testing::Cluster;
 use postgres::{Postgres, PostgresOptions};
@@ -61,7 +62,7 @@ async fn settings_of_the_operator_win() {
         )
         .await
         .unwrap();
-    let Err(error) = store.begin(&channel()).await else { panic!("the trigger did not fire") };
+    let Err(error) = begin(&store, &channel()).await else { panic!("the trigger did not fire") };
     assert!(error.to_string().contains("mine, 1min, 10s"), "{error}");
 }
 
@@ -72,8 +73,8 @@ async fn waiting_for_a_connection_has_an_end() {
     let options =
         PostgresOptions { writers_max: 1, wait_max: Duration::from_millis(50), ..Default::default() };
     let store = Postgres::connect(database.url(), options).await.unwrap();
-    let batch = store.begin(&channel()).await.unwrap();
-    let Err(error) = store.begin(&other_channel()).await else { panic!("there is only one connection") };
+    let batch = begin(&store, &channel()).await.unwrap();
+    let Err(error) = begin(&store, &other_channel()).await else { panic!("there is only one connection") };
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     // Reading does not wait for writers.
     store.head(&channel()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use asset::{Facts, Needs};
 use persistence::conformance::samples::{channel, envelope, key};
-use persistence::conformance::steps::{append, assert_intact, log};
+use persistence::conformance::steps::{append, assert_intact, begin, log};
 use persistence::{Error, Hint, Store};
 use postgres::testing::Cluster;
 use tokio::time::timeout;
@@ -53,14 +53,14 @@ async fn nothing_happens_if_the_connection_of_a_batch_breaks() {
     append(&store, vec![envelope(1)]).await.unwrap();
     let client = client(&database).await;
 
-    let mut batch = store.begin(&channel()).await.unwrap();
+    let mut batch = begin(&store, &channel()).await.unwrap();
     assert_eq!(client.query_one(BREAK, &[]).await.unwrap().get::<_, i64>(0), 1);
     let needs = Needs { functions: [key(1)].into(), ..Needs::default() };
     let outcome = batch.load(&needs, &mut Facts::default()).await;
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
     drop(batch);
 
-    let batch = store.begin(&channel()).await.unwrap();
+    let batch = begin(&store, &channel()).await.unwrap();
     assert_eq!(client.query_one(BREAK, &[]).await.unwrap().get::<_, i64>(0), 1);
     let mut head = batch.head().clone();
     let events = vec![head.append(envelope(2))];

@@ -2,7 +2,7 @@
 
 use asset::{Change, ChannelName};
 use persistence::conformance::samples::{channel, compute_plan, envelope, other_channel};
-use persistence::conformance::steps::{append, apply, assert_intact, log};
+use persistence::conformance::steps::{append, apply, assert_intact, begin, log};
 use persistence::{Hint, Store};
 use postgres::testing::{Cluster, TestDatabase};
 use tokio::time::timeout;
@@ -23,11 +23,11 @@ async fn batches_of_a_channel_wait_for_each_other_and_for_no_other_channel() {
     let (one, other) = (migrated(&database).await, connect(&database).await);
     append(&one, vec![envelope(1)]).await.unwrap();
 
-    let batch = one.begin(&channel()).await.unwrap();
+    let batch = begin(&one, &channel()).await.unwrap();
     let second = tokio::spawn(async move { append(&other, vec![envelope(2)]).await });
     waiting(&database, 1).await;
     // Another channel does not wait, and the waiting batch has got nowhere.
-    one.begin(&other_channel()).await.unwrap();
+    begin(&one, &other_channel()).await.unwrap();
     assert!(!second.is_finished());
 
     // Dropping the first batch lets the second go on.
@@ -41,7 +41,7 @@ async fn a_channel_that_two_make_at_once_is_made_once() {
     let database = Cluster::shared().await.fresh_database().await;
     let (one, other) = (migrated(&database).await, connect(&database).await);
 
-    let mut batch = one.begin(&channel()).await.unwrap();
+    let mut batch = begin(&one, &channel()).await.unwrap();
     let second = tokio::spawn(async move { append(&other, vec![envelope(2)]).await });
     waiting(&database, 1).await;
     batch.load(&Default::default(), &mut Default::default()).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_dropped_batch_frees_its_connection() {
     let store = migrated(&database).await;
     // More often than there are connections.
     for _ in 0..20 {
-        let batch = timeout(TIME_MAX, store.begin(&channel())).await.unwrap().unwrap();
+        let batch = timeout(TIME_MAX, begin(&store, &channel())).await.unwrap().unwrap();
         assert_eq!(batch.head().position, 0);
     }
     let changes = vec![Change::ComputePlanRegistered(compute_plan(1).into())];

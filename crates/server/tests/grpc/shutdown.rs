@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use asset::ChannelName;
+use asset::{ChannelName, Facts, Needs};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use persistence::Store;
+use persistence::{Batch, Store};
 use proto::info_service_client::InfoServiceClient;
 use proto::organization_service_client::OrganizationServiceClient;
 use tonic::transport::Channel;
@@ -13,6 +13,11 @@ use tonic::{Code, Response, Status};
 
 use crate::running_server::{RunningServer, by_a};
 use crate::subscription::subscribe;
+
+/// Holds the channel, so that calls which write wait.
+async fn hold_north(store: &dyn Store) -> Box<dyn Batch> {
+    store.begin(&ChannelName::new("north"), &Needs::default(), &mut Facts::default()).await.unwrap()
+}
 
 #[tokio::test]
 async fn streams_end_as_unavailable_and_the_server_ends() {
@@ -34,7 +39,7 @@ async fn streams_end_as_unavailable_and_the_server_ends() {
 async fn a_running_call_finishes() {
     let server = RunningServer::start().await;
     let mut stream = subscribe(&server, "OrgB", "north", "").await.unwrap();
-    let held = server.store.begin(&ChannelName::new("north")).await.unwrap();
+    let held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
     let ended = server.stop();
     assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
@@ -47,7 +52,7 @@ async fn a_running_call_finishes() {
 async fn a_call_that_does_not_finish_is_cut_off() {
     let at_once = Duration::from_millis(1);
     let server = RunningServer::start_with(|options| options.shutdown_timeout = at_once).await;
-    let _held = server.store.begin(&ChannelName::new("north")).await.unwrap();
+    let _held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
     server.stop().await.unwrap().unwrap();
     assert!(call.now_or_never().is_none());
