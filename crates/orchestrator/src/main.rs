@@ -1,13 +1,15 @@
 //! The executable: commands, configuration, telemetry, and the one place where a store is chosen for each of them.
 //!
 //! `serve` runs a consortium's server on PostgreSQL, `dev` the same server on the embedded store for one machine, `demo` a whole federated
-//! training on it, `migrate` brings a database up to date, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of its own.
+//! training on it, `migrate` brings a database up to date, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of
+//! its own. Called by another name it is another program, see [`drop_in`].
 
 mod bench;
 mod certs;
 mod configuration;
 mod demo;
 mod dev;
+mod drop_in;
 mod migrate;
 mod serve;
 mod standalone;
@@ -17,10 +19,11 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use drop_in::Program;
 
 /// A control plane for federated learning, wire-compatible with Substra orchestrator 1.0.0.
 ///
-/// Without a command it serves, if ORCHESTRATOR_DATABASE_URL is set.
+/// Without a command it serves, if a setting such as ORCHESTRATOR_DATABASE_URL is there.
 #[derive(Parser)]
 #[command(version, about, propagate_version = true)]
 struct Arguments {
@@ -45,19 +48,28 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let command = match arguments.command {
-        Some(command) => command,
-        None if std::env::var_os("ORCHESTRATOR_DATABASE_URL").is_some() => Command::Serve,
-        None => return print_help(),
-    };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return telemetry::failed(&anyhow::Error::new(error).context("cannot start the runtime"));
-        }
-    };
-    runtime.block_on(run(command))
+    let called_by = std::env::args_os().next().unwrap_or_default();
+    if let Some(program) = Program::called(&called_by) {
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+        return block_on(program.run(arguments));
+    }
+    match Arguments::parse().command {
+        Some(command) => block_on(run(command)),
+        None if is_configured() => block_on(run(Command::Serve)),
+        None => print_help(),
+    }
+}
+
+/// Whether the environment is that of a server, complete or not: its settings are then missed by name.
+fn is_configured() -> bool {
+    std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with(configuration::PREFIX))
+}
+
+fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => telemetry::failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+    }
 }
 
 async fn run(command: Command) -> ExitCode {

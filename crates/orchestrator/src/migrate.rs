@@ -13,6 +13,13 @@ pub(crate) struct Migrate {
     database_url: String,
 }
 
+impl Migrate {
+    /// The migration of this database.
+    pub(crate) fn of(database_url: String) -> Self {
+        Self { database_url }
+    }
+}
+
 /// Migrates and says so.
 ///
 /// # Errors

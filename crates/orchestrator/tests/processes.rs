@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
+#[path = "processes/image.rs"]
+mod image;
 mod process;
 
 use std::collections::BTreeSet;

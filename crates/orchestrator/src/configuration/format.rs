@@ -13,16 +13,16 @@ use super::environment::{DatabaseUrl, LogLevel};
 use super::go_duration;
 
 /// How a text becomes a value.
-pub(super) struct Format<T> {
+pub(crate) struct Format<T> {
     /// What a text of this format looks like, to be read after "expected".
-    pub(super) expected: &'static str,
+    pub(crate) expected: &'static str,
     /// The value of a text; `None` if the text does not have this format.
-    pub(super) parse: fn(&str) -> Option<T>,
+    pub(crate) parse: fn(&str) -> Option<T>,
 }
 
 const MESSAGE_SIZE_BYTES: RangeInclusive<usize> = 64 * 1024..=256 * 1024 * 1024;
 
-pub(super) const BOOLEAN: Format<bool> =
+pub(crate) const BOOLEAN: Format<bool> =
     Format { expected: "one of 1, t, T, TRUE, true, True or 0, f, F, FALSE, false, False", parse: boolean };
 
 pub(super) const PATH: Format<PathBuf> =
@@ -34,7 +34,7 @@ pub(super) const POSTGRES_URL: Format<DatabaseUrl> = Format {
 };
 
 /// A negative duration counts as zero: both mean "no time at all" to every setting that has this format.
-pub(super) const DURATION: Format<Duration> = Format {
+pub(crate) const DURATION: Format<Duration> = Format {
     expected: "a duration with units (ns, us, ms, s, m, h) such as 500ms, 1.5s or 1h30m",
     parse: |text| Some(go_duration::parse(text)?.try_into().unwrap_or(Duration::ZERO)),
 };

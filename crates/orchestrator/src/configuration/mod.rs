@@ -12,3 +12,5 @@ mod settings;
 
 pub(crate) use channels::Channels;
 pub(crate) use environment::ServeConfiguration;
+pub(crate) use format::{BOOLEAN, DURATION, Format};
+pub(crate) use settings::PREFIX;

@@ -4,7 +4,7 @@
 //! test keeps that page equal to this list. Start at [`ALL`].
 
 /// The prefix of our variables; what else begins with it is probably a typing error.
-pub(super) const PREFIX: &str = "ORCHESTRATOR_";
+pub(crate) const PREFIX: &str = "ORCHESTRATOR_";
 
 /// One environment variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,7 +52,12 @@ impl Process {
 
     /// `orchestrator serve` on this database, on free ports, for `mychannel` with three organizations.
     pub(crate) fn serve(environment: &[(&str, &str)]) -> Self {
-        let mut child = orchestrator(&[], environment).stderr(Stdio::piped()).spawn().unwrap();
+        Self::serving(&mut orchestrator(&[], environment))
+    }
+
+    /// A command that becomes `orchestrator serve`.
+    pub(crate) fn serving(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().unwrap();
         let address = first_match(log, |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
