@@ -5,7 +5,7 @@
 mod world;
 
 use asset::compute_task::action::ComputeTaskAction;
-use asset::function::FunctionAction;
+use asset::function::build::FunctionAction;
 use asset::refusal::Code;
 use asset::{Change, ComputeTaskStatus as Status};
 use world::{World, code, key};

@@ -11,9 +11,8 @@ use asset::compute_task::registration::{
 };
 use asset::event::AssetKind;
 use asset::facts::{Facts, Needs};
-use asset::function::{
-    ApplyFunctionAction, FunctionAction, NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction,
-};
+use asset::function::build::{ApplyFunctionAction, FunctionAction};
+use asset::function::registration::{NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction};
 use asset::key::Key;
 use asset::organization::RegisterOrganization;
 use asset::permission::NewPermissions;
