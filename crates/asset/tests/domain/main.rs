@@ -10,4 +10,5 @@ mod compute_task;
 mod function;
 mod permission;
 mod table;
+mod validation;
 mod world;
