@@ -22,6 +22,9 @@ use crate::performance::Performance;
 use crate::profiling_step::ProfilingStep;
 use crate::time::Timestamp;
 
+/// The reason of a status change whose request gave none (compute, table 11.3).
+pub const REASON_USER_ACTION: &str = "User action";
+
 /// What happened to the asset. The numbers are those of the wire and of stored events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {

@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::command::{Call, Command, Decision, Inquiry};
 use crate::compute_task::{ComputeTaskTransition, cascade};
 use crate::facts::{Facts, Needs};
-use crate::function::FunctionAction;
+use crate::function::build::FunctionAction;
 use crate::key::{ComputeTaskKey, FailedAssetKey, FunctionKey, Key};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;

@@ -28,17 +28,29 @@ pub trait Key: Copy + Eq + std::hash::Hash + Ord + fmt::Debug + fmt::Display + S
         Some(Self::from_uuid(uuid))
     }
 
-    /// Reads a key that is only looked up: any letter case, braces or no hyphens are fine too (core/VAL-16).
+    /// Reads a key that is only looked up: any letter case, in braces or not, with or without a hyphen after every fourth digit
+    /// (core/VAL-16).
     ///
     /// # Errors
     /// OE0101 for anything that is not a UUID, the empty text included.
     fn look_up(text: &str) -> Result<Self, Refusal> {
         let plain = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
-        match (plain.len(), Uuid::try_parse(plain)) {
-            (32 | 36, Ok(uuid)) => Ok(Self::from_uuid(uuid)),
-            _ => Err(Refusal::invalid(format!("{} key is not a UUID", Self::RESOURCE))),
-        }
+        let digits = (plain.len() <= HYPHENATED_LENGTH_MAX && has_hyphens_in_place(plain))
+            .then(|| plain.replace('-', ""))
+            .filter(|digits| digits.len() == DIGITS);
+        let uuid = digits.and_then(|digits| Uuid::try_parse(&digits).ok());
+        uuid.map(Self::from_uuid)
+            .ok_or_else(|| Refusal::invalid(format!("{} key is not a UUID", Self::RESOURCE)))
     }
+}
+
+/// Hexadecimal digits of a key.
+const DIGITS: usize = 32;
+/// Length of a key with a hyphen after every fourth digit but the last.
+const HYPHENATED_LENGTH_MAX: usize = DIGITS + 7;
+
+fn has_hyphens_in_place(text: &str) -> bool {
+    text.split('-').all(|group| !group.is_empty() && group.len() % 4 == 0)
 }
 
 macro_rules! key {
@@ -152,6 +164,7 @@ mod tests {
             "3F1C9A52-0B7E-4C7D-9A33-5D2F8E6B1A40",
             "3f1c9a520b7e4c7d9a335d2f8e6b1a40",
             "{3f1c9a52-0b7e-4c7d-9a33-5d2f8e6b1a40}",
+            "3f1c-9a52-0b7e-4c7d-9a33-5d2f-8e6b-1a40",
         ] {
             assert_eq!(FunctionKey::look_up(accepted).map(|key| key.to_string()), Ok(CANONICAL.to_owned()));
         }

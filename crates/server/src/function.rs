@@ -1,9 +1,9 @@
 //! Functions over gRPC (compute/FUNC-1 … FUNC-33).
 
-use asset::function::{
-    ApplyFunctionAction, FunctionAction, FunctionInput, FunctionOutput, GetFunction, NewFunction,
-    NewFunctionInput, NewFunctionOutput, RegisterFunction, UpdateFunction,
-};
+use asset::function::build::{ApplyFunctionAction, FunctionAction};
+use asset::function::registration::{NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction};
+use asset::function::update::UpdateFunction;
+use asset::function::{FunctionInput, FunctionOutput, GetFunction};
 use asset::key::Key;
 use asset::{ComputePlanKey, Function, Refusal};
 use persistence::FunctionFilter;

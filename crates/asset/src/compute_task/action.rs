@@ -3,8 +3,8 @@
 use crate::caller::OrganizationId;
 use crate::command::{Call, Command, Decision};
 use crate::compute_task::{ComputeTask, ComputeTaskTransition, cascade};
+use crate::event::REASON_USER_ACTION;
 use crate::facts::{Facts, Needs};
-use crate::function::REASON_USER_ACTION;
 use crate::key::{ComputeTaskKey, Key};
 use crate::refusal::Refusal;
 

@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::command::Call;
 use crate::compute_task::{ComputeTask, ComputeTaskStatus, ComputeTaskTransition};
 use crate::facts::{Facts, Needs};
-use crate::function::FunctionAction;
+use crate::function::build::FunctionAction;
 use crate::key::{ComputePlanKey, ComputeTaskKey, FunctionKey};
 use crate::refusal::Refusal;
 

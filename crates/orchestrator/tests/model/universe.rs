@@ -18,10 +18,9 @@ use asset::compute_task::registration::{
 use asset::data_manager::{NewDataManager, RegisterDataManager};
 use asset::data_sample::{LinkDataSamples, NewDataSample, RegisterDataSamples};
 use asset::failure_report::{ErrorType, FailedAssetKind, NewFailureReport, RegisterFailureReport};
-use asset::function::{
-    ApplyFunctionAction, FunctionAction, NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction,
-    UpdateFunction,
-};
+use asset::function::build::{ApplyFunctionAction, FunctionAction};
+use asset::function::registration::{NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction};
+use asset::function::update::UpdateFunction;
 use asset::model::{NewModel, RegisterModels};
 use asset::organization::RegisterOrganization;
 use asset::performance::RegisterPerformance;

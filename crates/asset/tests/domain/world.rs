@@ -1,9 +1,10 @@
 //! A channel in memory: all facts are known, so commands can be decided without a store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use asset::addressable::Addressable;
-use asset::command::{Call, Command};
+use asset::command::{Call, Command, Inquiry};
 use asset::compute_plan::{NewComputePlan, RegisterComputePlan};
 use asset::compute_task::action::{ApplyComputeTaskAction, ComputeTaskAction};
 use asset::compute_task::registration::{
@@ -11,14 +12,16 @@ use asset::compute_task::registration::{
 };
 use asset::event::AssetKind;
 use asset::facts::{Facts, Needs};
-use asset::function::{
-    ApplyFunctionAction, FunctionAction, NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction,
-};
+use asset::function::build::{ApplyFunctionAction, FunctionAction};
+use asset::function::registration::{NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction};
 use asset::key::Key;
 use asset::organization::RegisterOrganization;
 use asset::permission::NewPermissions;
 use asset::refusal::Code;
-use asset::{Change, ComputeTaskKey, ComputeTaskStatus, OrganizationId, Policy, Refusal, Timestamp};
+use asset::{
+    Change, ComputeTaskKey, ComputeTaskStatus, Function, FunctionKey, FunctionStatus, OrganizationId, Policy,
+    Refusal, Timestamp,
+};
 
 pub(crate) struct World {
     facts: Facts,
@@ -40,11 +43,11 @@ pub(crate) fn public() -> Option<NewPermissions> {
 }
 
 impl World {
-    /// Alder, Birch and Cedar are registered.
+    /// Alder, Birch, Cedar and Dogwood are registered; Elm is a member, too, but is not.
     pub(crate) fn new() -> Self {
         let facts = Facts { organizations: Some(BTreeMap::new()), ..Facts::default() };
         let mut world = Self { facts, now: Timestamp::from_micros(1), addresses: 0 };
-        for name in ["Alder", "Birch", "Cedar"] {
+        for name in ["Alder", "Birch", "Cedar", "Dogwood"] {
             let command =
                 RegisterOrganization::new(String::new(), &organization(name), Policy::default()).unwrap();
             world.call(name, &command).unwrap();
@@ -71,8 +74,17 @@ impl World {
             if let Change::FunctionRegistered(function) = change {
                 self.facts.unbuilt_tasks.entry(function.key).or_default();
             }
+            if let Change::ModelRegistered(model) = change {
+                self.facts.model_users.entry(model.key).or_default();
+            }
         }
         Ok((decision.answer, decision.changes))
+    }
+
+    /// Answers an inquiry.
+    pub(crate) fn inquire<I: Inquiry>(&mut self, inquiry: &I) -> Result<I::Answer, Refusal> {
+        self.know(|facts, needs| inquiry.needs(facts, needs));
+        inquiry.answer(&self.facts)
     }
 
     /// What nobody has registered is absent.
@@ -127,6 +139,16 @@ impl World {
         let request =
             NewComputePlan { key: key(number), name: "plan".to_owned(), ..NewComputePlan::default() };
         self.call("Alder", &RegisterComputePlan::new(request, Policy::default()).unwrap()).unwrap();
+    }
+
+    pub(crate) fn function(&self, number: u32) -> &Function {
+        self.facts.functions.get(FunctionKey::parse(&key(number)).unwrap()).unwrap()
+    }
+
+    /// Makes a function one of an old version, whose build nobody remembers (compute/DEF-70).
+    pub(crate) fn forget_build(&mut self, number: u32) {
+        let function = Function { status: FunctionStatus::Unknown, ..self.function(number).clone() };
+        self.facts.functions.put(function.key, Arc::new(function));
     }
 
     /// A task of Alder's, worker Birch, of function `mill` in `plan`, fed by the flour of its parents.

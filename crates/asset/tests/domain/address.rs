@@ -1,32 +1,18 @@
-//! Tables of addresses and their verdicts: every row of core/VAL-10, core/VAL-11 and compute/VAL-7, and the strict form of core/DEF-61.
+//! Addresses and their verdicts: every row of core/VAL-10, core/VAL-11 and compute/VAL-7, and the strict form of core/DEF-61.
 //!
-//! Each line of a table is `accept` or `reject`, a space, and the address; `\s`, `\t`, `\n`, `\x01` and `\x7f` stand for the
-//! characters that cannot be seen. Lines that begin with `# ` say where the rows below them come from.
+//! Remarks in the tables say where the rows below them come from. That every field with an address asks for them is in [`crate::validation`].
 
 use asset::request_url::is_request_url;
 use asset::storage_address::{is_storage_address, is_strict_storage_address};
 
+use crate::table::rows;
+
 /// Judges every row of `table` with `is_accepted` and names all rows whose verdict differs.
 #[track_caller]
 fn check(table: &str, is_accepted: fn(&str) -> bool) {
-    let rows = table.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
-    let wrong: Vec<&str> = rows.filter(|row| verdict(row) != is_accepted(&address(row))).collect();
+    let wrong = rows(table).filter(|row| row.accepted != is_accepted(&row.value));
+    let wrong: Vec<String> = wrong.map(|row| row.value).collect();
     assert!(wrong.is_empty(), "other verdict than the table says: {wrong:#?}");
-}
-
-fn verdict(row: &str) -> bool {
-    match row.split(' ').next() {
-        Some("accept") => true,
-        Some("reject") => false,
-        other => panic!("{other:?} is no verdict"),
-    }
-}
-
-fn address(row: &str) -> String {
-    let written = row.split_once(' ').map_or("", |(_, written)| written);
-    [("\\s", " "), ("\\t", "\t"), ("\\n", "\n"), ("\\x01", "\x01"), ("\\x7f", "\x7f")]
-        .iter()
-        .fold(written.to_owned(), |text, (escape, meant)| text.replace(escape, meant))
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! The life of tasks, decided without a store: the grid of actions, first statuses, cascades.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
-mod world;
-
 use asset::compute_task::action::ComputeTaskAction;
-use asset::function::FunctionAction;
+use asset::function::build::FunctionAction;
 use asset::refusal::Code;
 use asset::{Change, ComputeTaskStatus as Status};
-use world::{World, code, key};
+
+use crate::table;
+use crate::world::{World, code, key};
 
 const MILL: u32 = 0xf0;
 const PLAN: u32 = 0xa0;
@@ -55,9 +53,10 @@ const ACTIONS: [ComputeTaskAction; 4] = [
     ComputeTaskAction::Failed,
 ];
 
-/// The grid status × action × caller as text: the status afterwards, or the code of the refusal.
-fn grid() -> String {
-    let mut grid = String::new();
+#[test]
+fn who_may_do_what_in_which_status() {
+    // compute/TASK-50, TASK-51, TSM-1, TSM-6a … TSM-8: owner Alder, worker Birch, bystander Cedar.
+    let mut grid = Vec::new();
     for status in Status::ALL {
         for action in ACTIONS {
             let cells = ["Alder", "Birch", "Cedar"].map(|caller| {
@@ -67,18 +66,10 @@ fn grid() -> String {
                     Err(refusal) => refusal.code.as_str().to_owned(),
                 }
             });
-            grid.push_str(&format!("{} | {action:?} | {}\n", status.as_str(), cells.join(" | ")));
+            grid.push(format!("{} | {action:?} | {}", status.as_str(), cells.join(" | ")));
         }
     }
-    grid
-}
-
-#[test]
-fn who_may_do_what_in_which_status() {
-    // compute/TASK-50, TASK-51, TSM-1, TSM-6a … TSM-8: owner Alder, worker Birch, bystander Cedar.
-    let expected = include_str!("tables/task_actions.txt");
-    let expected: Vec<&str> = expected.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(grid().lines().collect::<Vec<_>>(), expected);
+    table::check("task_actions", &grid);
 }
 
 #[test]
