@@ -9,6 +9,7 @@ mod configuration;
 mod demo;
 mod dev;
 mod migrate;
+mod reload;
 mod serve;
 mod standalone;
 mod stop;
