@@ -49,11 +49,7 @@ pub(crate) fn run(certs: &Certs) -> anyhow::Result<()> {
         ensure!(names_a_directory(organization), "{organization:?} cannot name an organization's directory");
     }
     let layout = Layout::new(&certs.directory)?;
-    layout.claim()?;
-    layout.make_server(&certs.server_names)?;
-    for organization in &organizations {
-        layout.make_organization(organization)?;
-    }
+    layout.make(&organizations, &certs.server_names)?;
     layout.explain(&organizations)
 }
 
@@ -113,6 +109,16 @@ impl Layout {
     /// What an organization keeps: the pair of its clients, and the key of its authority.
     fn organization(&self, organization: &str) -> PathBuf {
         self.0.join("organizations").join(organization)
+    }
+
+    /// Makes everything, for these organizations and a server of these names.
+    ///
+    /// # Errors
+    /// The directory is not empty or cannot be written, or a name cannot be one.
+    pub(crate) fn make(&self, organizations: &BTreeSet<&str>, server_names: &[String]) -> anyhow::Result<()> {
+        self.claim()?;
+        self.make_server(server_names)?;
+        organizations.iter().try_for_each(|organization| self.make_organization(organization))
     }
 
     /// Makes sure that nothing is overwritten.

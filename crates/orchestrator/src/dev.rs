@@ -68,7 +68,7 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let hint = usage(&channels);
     let mut options = ServerOptions::new(Membership::new(channels));
     if let Some(directory) = &dev.mtls {
-        options.tls = Some(Tls::load(&Layout::new(directory)?.files())?);
+        options.access.tls = Some(Tls::load(&Layout::new(directory)?.files())?);
     }
     let mut server = Standalone::start_with(directory, options, dev.listen).await?;
     let http =

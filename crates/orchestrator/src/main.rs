@@ -11,6 +11,7 @@ mod demo;
 mod dev;
 mod drop_in;
 mod migrate;
+mod reload;
 mod serve;
 mod standalone;
 mod stop;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use asset::Policy;
 use postgres::{Postgres, PostgresOptions};
-use server::tls::{ClientFiles, Files, Tls};
-use server::{Membership, Server, ServerOptions};
+use server::tls::{ClientFiles, Files};
+use server::{Access, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 
+use crate::configuration::ServeConfiguration;
 use crate::configuration::environment::Tls as TlsConfiguration;
-use crate::configuration::{Channels, ServeConfiguration};
+use crate::reload::AccessFiles;
 use crate::{stop, telemetry};
 
 /// Serves until it is told to stop.
@@ -33,21 +34,20 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    let tls = configuration.grpc.tls.as_ref();
-    let tls = tls.map(|tls| Tls::load(&files(tls))).transpose()?;
-    let channels = Channels::load(&configuration.channel_file)?;
+    let (access, reload) = access_files(&configuration).load()?;
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;
     let listener = TcpListener::bind(grpc).await.with_context(|| format!("cannot listen on {grpc}"))?;
     let address = listener.local_addr().context("cannot tell where the server listens")?;
     let http = configuration.http.listen;
     let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
-    let server =
-        Server::new(start_service(store, &configuration), server_options(channels, tls, &configuration));
+    let server = Server::new(start_service(store, &configuration), server_options(access, &configuration));
+    let reload = reload.run(server.access_control(), configuration.reload.interval);
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
         ended = http.serve() => ended.context("the HTTP server ended"),
+        () = reload => bail!("the files are not watched any more"),
     }
 }
 
@@ -73,6 +73,11 @@ fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service
     Service::new(Arc::new(store), options)
 }
 
+fn access_files(configuration: &ServeConfiguration) -> AccessFiles {
+    let tls = configuration.grpc.tls.as_ref().map(files);
+    AccessFiles { tls, channels: configuration.channel_file.clone() }
+}
+
 fn files(tls: &TlsConfiguration) -> Files {
     Files {
         certificate: tls.certificate.clone(),
@@ -85,9 +90,9 @@ fn files(tls: &TlsConfiguration) -> Files {
     }
 }
 
-fn server_options(channels: Channels, tls: Option<Tls>, configuration: &ServeConfiguration) -> ServerOptions {
-    let mut options = ServerOptions::new(Membership::new(channels.members));
-    options.tls = tls;
+fn server_options(access: Access, configuration: &ServeConfiguration) -> ServerOptions {
+    let mut options = ServerOptions::new(access);
+    options.stream_grace = configuration.reload.stream_grace;
     options.policy =
         Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
     options.message_bytes_max = configuration.grpc.message_size_bytes_max;

@@ -296,6 +296,41 @@ fn serve_names_a_certificate_that_it_cannot_use() {
     assert!(log.contains(&format!("cannot use {path}: there is no certificate in it")), "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_channels_and_authorities_again_or_changes_nothing() {
+    // core/DEF-8
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("certificates");
+    let made = orchestrator(&["certs", "--directory", directory.to_str().unwrap()], &[]).output().unwrap();
+    let output = String::from_utf8(made.stdout).unwrap();
+    let file = channel_file(&folder);
+    let database = Cluster::shared().await.fresh_database().await;
+    let mut environment = environment(&database, &file);
+    environment.retain(|(name, _)| !output.contains(name));
+    environment.extend(settings_of_certs(&output));
+    environment.push(("ORCHESTRATOR_RELOAD_INTERVAL", "0"));
+    let server = Process::serve(&environment);
+    let register = async |organization| {
+        register_with_pair_of(&directory, &server.address, organization, organization).await
+    };
+    register("MyOrg1MSP").await.unwrap();
+
+    // A bad file changes nothing, not even what is right beside it.
+    std::fs::remove_dir_all(directory.join("client/MyOrg2MSP")).unwrap();
+    std::fs::write(&file, "channels: [").unwrap();
+    server.signal("HUP");
+    let told = server.line_with("what was there before still counts");
+    assert!(told.contains("channels.yaml") && told.contains("line 1, column 11"), "{told}");
+    register("MyOrg2MSP").await.unwrap();
+
+    std::fs::write(&file, "channels:\n  mychannel: [MyOrg1MSP, MyOrg2MSP]\n").unwrap();
+    server.signal("HUP");
+    server.line_with("count from now on");
+    let removed = register("MyOrg3MSP").await.unwrap_err();
+    assert_eq!(removed.code(), tonic::Code::PermissionDenied, "{removed:?}");
+    assert!(register("MyOrg2MSP").await.is_err(), "nobody vouches for it");
+}
+
 #[test]
 fn certs_refuses_names_that_would_leave_the_directory() {
     for name in ["../elsewhere", "..data", "a/b", "a/", ""] {

@@ -1,7 +1,7 @@
 //! Certificate identity: the organizations that a client may act as, by its certificate (core/ID-6, ID-7).
 //!
 //! An organization is proved by two things together: the certificate names it, and an authority of that organization has issued the certificate.
-//! Both are found out once for a connection; a call only looks its organization up. Start at [`CertificateIdentity::of`].
+//! Both are found out when a certificate is examined; a call only looks its organization up. Start at [`CertificateIdentity::of`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use x509_parser::parse_x509_certificate;
 
 use crate::client_authorities::ClientAuthorities;
 
-/// What a client has proved; by default nothing. Found in the extensions of the requests of an encrypted connection.
+/// What a client has proved; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CertificateIdentity(Arc<HashSet<OrganizationId>>);
 

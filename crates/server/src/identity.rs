@@ -1,18 +1,22 @@
 //! Identity: who calls, and in which channel (core/ID-1 … ID-17, CHN-1, CHN-2).
 //!
 //! Everything that a call must pass before its message is read stands in [`Identity::identify`], in the order of the contract, for unary calls
-//! and streams alike. It looks at the method, the headers, and what the connection has proved by its certificate.
+//! and streams alike. It looks at the method, the headers, and what the connection has proved by its certificate. What was true when a stream
+//! began is asked again while it lasts: [`Identity::ended`].
 
-use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use asset::{ChannelName, OrganizationId, Refusal};
 use http::{HeaderMap, HeaderValue};
 use service::Failure;
 use tonic::Status;
 
+use crate::access::{Access, CurrentAccess};
 use crate::caller::Caller;
 use crate::certificate_identity::CertificateIdentity;
-use crate::membership::Membership;
+use crate::peer::Peer;
+use crate::routes::{Answers, Methods};
 use crate::status;
 
 /// Everything in this service asks for no identity (core/ID-9). The slash at the end keeps longer names out (core/DEF-12).
@@ -20,16 +24,20 @@ const EXEMPT_SERVICE: &str = "/grpc.health.v1.Health/";
 
 /// Establishes the caller of each call.
 pub(crate) struct Identity {
-    /// The paths of all methods that there are.
-    pub(crate) methods: HashSet<String>,
-    /// Who may call where.
-    pub(crate) membership: Membership,
+    /// All methods that there are.
+    pub(crate) methods: Methods,
+    /// Who gets in.
+    pub(crate) access: CurrentAccess,
     /// Whether the organization that a caller names must be that of its certificate (core/ID-5, ID-6).
     pub(crate) verify_organizations: bool,
+    /// How often it is asked whether the caller of a stream still may follow it.
+    pub(crate) examination_interval: Duration,
+    /// How long such a stream goes on.
+    pub(crate) grace: Duration,
 }
 
 impl Identity {
-    /// The caller of a call; nobody for a method that does not ask. `certificate` is there if the connection is encrypted.
+    /// The caller of a call; nobody for a method that does not ask.
     ///
     /// # Errors
     /// The status of the first check that fails, in the order of core/ID-1.
@@ -37,21 +45,47 @@ impl Identity {
         &self,
         method: &str,
         headers: &HeaderMap,
-        certificate: Option<&CertificateIdentity>,
+        peer: &Peer,
     ) -> Result<Option<Caller>, Status> {
-        if !self.methods.contains(method) {
+        let access = self.access.now();
+        let certificate = peer.certificate(&access).map_err(|_not_trusted| status::not_trusted())?;
+        if !self.methods.contains_key(method) {
             return Err(Status::unimplemented("unknown service or method")); // core/ID-13
         }
         if method.starts_with(EXEMPT_SERVICE) {
             return Ok(None);
         }
-        self.caller(headers, certificate).map(Some).map_err(|failure| status::of_failure(&failure))
+        let caller = self.caller(headers, certificate.as_ref(), &access);
+        caller.map(Some).map_err(|failure| status::of_failure(&failure))
+    }
+
+    /// Whether a method answers with a stream.
+    pub(crate) fn answers_with_stream(&self, method: &str) -> bool {
+        self.methods.get(method) == Some(&Answers::Stream)
+    }
+
+    /// Waits until the caller of a stream would not get in any more, and then for the grace (core/DEF-9).
+    pub(crate) async fn ended(self: Arc<Self>, caller: Caller, peer: Peer) {
+        let admits = |access: &Arc<Access>| self.admits(&caller, &peer, access);
+        self.access.clone().ended(self.examination_interval, admits).await;
+        tokio::time::sleep(self.grace).await;
+    }
+
+    fn admits(&self, caller: &Caller, peer: &Peer, access: &Arc<Access>) -> bool {
+        let Caller { organization, channel } = caller;
+        let proves = match peer.certificate(access) {
+            Err(_not_trusted) => false,
+            Ok(_) if !self.verify_organizations => true,
+            Ok(certificate) => certificate.is_some_and(|certificate| certificate.proves(organization)),
+        };
+        proves && access.membership.admits(organization, channel)
     }
 
     fn caller(
         &self,
         headers: &HeaderMap,
         certificate: Option<&CertificateIdentity>,
+        access: &Access,
     ) -> Result<Caller, Failure> {
         let organization = sole(headers, "mspid")?;
         if self.verify_organizations {
@@ -65,7 +99,7 @@ impl Identity {
         };
         // Names are taken byte for byte (core/ID-3), so what is not text is nobody's name.
         let literal = [organization, channel].iter().all(|name| std::str::from_utf8(name).is_ok());
-        if literal && self.membership.admits(&caller.organization, &caller.channel) {
+        if literal && access.membership.admits(&caller.organization, &caller.channel) {
             return Ok(caller);
         }
         // One text whether or not the organization and the channel exist (core/CHN-2).
@@ -107,21 +141,26 @@ fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a [u8], Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use crate::access::AccessControl;
+    use crate::membership::Membership;
+
     use super::*;
 
     #[test]
     fn nobody_gets_in_without_encryption_if_certificates_are_to_be_verified() {
         // core/ID-8; no settings lead here (core/DEF-11), so no test of the whole server can.
         let identity = Identity {
-            methods: HashSet::from(["/test.Service/Method".to_owned()]),
-            membership: Membership::default(),
+            methods: Methods::from([("/test.Service/Method".to_owned(), Answers::Once)]),
+            access: AccessControl::new(Membership::default().into()).follow(),
             verify_organizations: true,
+            examination_interval: Duration::MAX,
+            grace: Duration::ZERO,
         };
         let headers = HeaderMap::from_iter([(
             http::HeaderName::from_static("mspid"),
             HeaderValue::from_static("OrgA"),
         )]);
-        let status = identity.identify("/test.Service/Method", &headers, None).unwrap_err();
+        let status = identity.identify("/test.Service/Method", &headers, &Peer::Plain).unwrap_err();
         assert_eq!((status.code(), status.message()), (tonic::Code::Internal, "OE0007: internal error"));
     }
 }

@@ -4,10 +4,12 @@
 //! reflection, and every limit on what a client may send or hold. It knows no rule and no database: rules are in `asset`, calls are carried out
 //! by `service`. Start at [`Server`], then read `pipeline`, the way of every call, and `organization`, the smallest set of handlers.
 
+mod access;
 mod access_log;
 mod addressable;
 pub mod admin;
 mod asset_kind;
+mod authority;
 mod caller;
 mod certificate_identity;
 mod client_authorities;
@@ -17,17 +19,20 @@ mod data_manager;
 mod data_sample;
 mod dataset;
 mod event;
+mod expiry;
 mod failure_report;
 mod function;
 mod handler;
 mod health;
 mod identity;
 mod info;
+mod material;
 mod membership;
 mod model;
 mod options;
 mod organization;
 mod output_asset;
+mod peer;
 mod pem;
 mod performance;
 mod permission;
@@ -41,7 +46,9 @@ mod timestamp;
 pub mod tls;
 mod transport;
 
+pub use access::{Access, AccessControl};
 pub use event::encode_event;
+pub use expiry::{Expiry, Role};
 pub use membership::Membership;
 pub use options::ServerOptions;
 pub use server::{Error, Server};

@@ -1,6 +1,6 @@
 //! Membership: which organizations may call in which channel (core/CHN-2, CHN-3, CHN-7).
 //!
-//! It comes from the operator's configuration and is fixed when the server starts. It has nothing to do with registration, which is stored.
+//! It comes from the operator's configuration, and is replaced as a whole. It has nothing to do with registration, which is stored.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -4,18 +4,15 @@ use std::time::Duration;
 
 use asset::Policy;
 
-use crate::membership::Membership;
-use crate::tls::Tls;
+use crate::access::Access;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// What requests are validated against.
     pub policy: Policy,
-    /// Who may call where.
-    pub membership: Membership,
-    /// How connections are encrypted and callers verified; `None`: plain text, and the names that callers give are believed (core/ID-5).
-    pub tls: Option<Tls>,
+    /// Who gets in, to begin with.
+    pub access: Access,
     /// What `QueryVersion` answers (core/INF-1).
     pub version: String,
     /// The largest request that is read, in bytes; larger ones are refused as RESOURCE_EXHAUSTED (core/ID-14).
@@ -32,6 +29,11 @@ pub struct ServerOptions {
     pub ping_timeout: Duration,
     /// How long a new connection has for the handshake of TLS, and then to begin.
     pub handshake_timeout: Duration,
+    /// How long what a client's certificate proves is believed before it is examined again, because certificates end.
+    pub examination_interval: Duration,
+    /// How long a stream goes on whose caller's certificate or membership has ended (core/DEF-9). After the same time once more a connection is
+    /// cut whose certificate has ended.
+    pub stream_grace: Duration,
     /// Whether small writes leave at once.
     pub tcp_nodelay: bool,
     /// How long calls may still run once the server stops; the whole process has 20 s (core/OPS-4).
@@ -40,11 +42,10 @@ pub struct ServerOptions {
 
 impl ServerOptions {
     /// Sensible settings, with the limits of the contract.
-    pub fn new(membership: Membership) -> Self {
+    pub fn new(access: impl Into<Access>) -> Self {
         Self {
             policy: Policy::default(),
-            membership,
-            tls: None,
+            access: access.into(),
             version: "dev".to_owned(),
             message_bytes_max: 4 << 20,
             response_bytes_max: (4 << 20) - (64 << 10),
@@ -53,6 +54,8 @@ impl ServerOptions {
             ping_interval: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
+            examination_interval: Duration::from_secs(10),
+            stream_grace: Duration::from_secs(30),
             tcp_nodelay: true,
             shutdown_timeout: Duration::from_secs(18),
         }

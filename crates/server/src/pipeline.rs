@@ -22,9 +22,9 @@ use tracing::{Instrument, Span};
 
 use crate::access_log::AccessLine;
 use crate::identity::Identity;
+use crate::peer::Peer;
 use crate::status;
 use crate::stopping::Stopping;
-use crate::transport::Peer;
 
 /// Everything between a connection and the services.
 #[derive(Clone)]
@@ -43,24 +43,28 @@ impl Pipeline {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let mut access = AccessLine::begin(&request);
         let span = access.span();
-        let mut response = self.pass(request).instrument(span.clone()).await;
+        let (mut response, authority_ended) = self.pass(request).instrument(span.clone()).await;
         correct_status(&mut response, self.message_bytes_max);
         access.note(response.headers());
         let stopping = Some(self.stopping);
-        response.map(|body| Body::new(ResponseBody { body, access, span, stopping, stopped: None }))
+        response.map(|body| {
+            Body::new(ResponseBody { body, access, span, stopping, stopped: None, authority_ended })
+        })
     }
 
-    /// Lets a request through to its service, if it may pass.
-    async fn pass(&self, mut request: Request<Body>) -> Response<Body> {
-        let certificate = request.extensions().get::<Peer>().and_then(Peer::certificate);
-        match self.identity.identify(request.uri().path(), request.headers(), certificate) {
-            Ok(caller) => {
-                if let Some(caller) = caller {
-                    request.extensions_mut().insert(caller);
-                }
-                self.contain(request).await
+    /// Lets a request through to its service, if it may pass. Also gives that which ends the stream it may be answered with.
+    async fn pass(&self, mut request: Request<Body>) -> (Response<Body>, Option<BoxFuture<'static, ()>>) {
+        let method = request.uri().path();
+        let streams = self.identity.answers_with_stream(method);
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::Plain);
+        match self.identity.identify(method, request.headers(), &peer) {
+            Ok(None) => (self.contain(request).await, None),
+            Ok(Some(caller)) => {
+                let ended = streams.then(|| Arc::clone(&self.identity).ended(caller.clone(), peer).boxed());
+                request.extensions_mut().insert(caller);
+                (self.contain(request).await, ended)
             }
-            Err(status) => status.into_http(),
+            Err(status) => (status.into_http(), None),
         }
     }
 
@@ -103,7 +107,8 @@ fn correct_status(response: &mut Response<Body>, message_bytes_max: usize) {
     }
 }
 
-/// A response on its way: writes the call's line in the log when it ends, contains a fault of its stream, and ends it when the server stops.
+/// A response on its way: writes the call's line in the log when it ends, contains a fault of its stream, and ends it when the server stops
+/// or the caller may no longer follow it.
 struct ResponseBody {
     body: Body,
     access: AccessLine,
@@ -111,6 +116,8 @@ struct ResponseBody {
     stopping: Option<Stopping>,
     /// Made when the body first waits: most never do.
     stopped: Option<BoxFuture<'static, ()>>,
+    /// Ends a stream; until then its caller may follow it.
+    authority_ended: Option<BoxFuture<'static, ()>>,
 }
 
 type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
@@ -140,6 +147,11 @@ impl http_body::Body for ResponseBody {
         let this = self.get_mut();
         let span = this.span.clone();
         let _entered = span.enter();
+        let ended = this.authority_ended.as_mut().is_some_and(|ended| ended.poll_unpin(context).is_ready());
+        if ended {
+            this.authority_ended = None;
+            return this.end(&status::authority_ended());
+        }
         let polled = match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(context))) {
             // Only a stream waits, and only what waits is ended: a unary call finishes (core/OPS-4).
             Ok(Poll::Pending) if this.poll_stopped(context) => this.end(&status::stopping()),
@@ -165,7 +177,8 @@ impl http_body::Body for ResponseBody {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet, HashSet};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
 
     use futures::stream;
     use http_body::Body as _;
@@ -174,7 +187,9 @@ mod tests {
     use tonic_prost::ProstEncoder;
 
     use super::*;
+    use crate::access::AccessControl;
     use crate::membership::Membership;
+    use crate::routes::Answers;
     use crate::stopping::{self, Stop};
 
     /// A service with the faults that ours must not have.
@@ -215,12 +230,15 @@ mod tests {
 
     fn pipeline() -> (Pipeline, Stop) {
         let (stop, stopping) = stopping::stop();
-        let methods = ["Panics", "PanicsLater", "Waits"].map(|method| format!("/test.Faulty/{method}"));
+        let methods = ["Panics", "PanicsLater", "Waits"];
+        let methods = methods.map(|method| (format!("/test.Faulty/{method}"), Answers::Stream));
         let north = BTreeMap::from([("north".to_owned(), BTreeSet::from(["OrgA".to_owned()]))]);
         let identity = Identity {
-            methods: HashSet::from(methods),
-            membership: Membership::new(north),
+            methods: methods.into(),
+            access: AccessControl::new(Membership::new(north).into()).follow(),
             verify_organizations: false,
+            examination_interval: Duration::from_secs(60),
+            grace: Duration::ZERO,
         };
         let routes = Routes::new(Faulty);
         (Pipeline { identity: Arc::new(identity), routes, message_bytes_max: 1, stopping }, stop)

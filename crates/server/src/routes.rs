@@ -1,6 +1,6 @@
 //! All services of the server, and the paths of all their methods (core/ID-13, RFL-1).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use prost::Message;
@@ -74,24 +74,37 @@ pub(crate) fn routes(
         .prepare())
 }
 
-/// The paths of all methods, for example `/orchestrator.InfoService/QueryVersion`.
+/// How many messages a method answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// One.
+    Once,
+    /// Any number, for as long as the client likes.
+    Stream,
+}
+
+/// All methods by their paths, for example `/orchestrator.InfoService/QueryVersion`.
+pub(crate) type Methods = HashMap<String, Answers>;
+
+/// The methods of all services.
 ///
 /// # Errors
 /// [`Error::Descriptors`].
-pub(crate) fn methods() -> Result<HashSet<String>, Error> {
-    let mut paths = HashSet::new();
+pub(crate) fn methods() -> Result<Methods, Error> {
+    let mut methods = Methods::new();
     for encoded in DESCRIPTORS {
         let set = FileDescriptorSet::decode(encoded).map_err(Error::descriptors)?;
         for file in &set.file {
             for service in &file.service {
-                let methods = service.method.iter();
-                paths.extend(
-                    methods.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
-                );
+                methods.extend(service.method.iter().map(|method| {
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let answers = if method.server_streaming() { Answers::Stream } else { Answers::Once };
+                    (path, answers)
+                }));
             }
         }
     }
-    Ok(paths)
+    Ok(methods)
 }
 
 #[cfg(test)]
@@ -101,17 +114,17 @@ mod tests {
     #[test]
     fn all_methods_are_known() {
         let methods = methods().unwrap();
-        for path in [
-            "/orchestrator.InfoService/QueryVersion",
-            "/orchestrator.EventService/SubscribeToEvents",
-            "/grpc.health.v1.Health/Check",
-            "/grpc.health.v1.Health/Watch",
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        for (path, answers) in [
+            ("/orchestrator.InfoService/QueryVersion", Answers::Once),
+            ("/orchestrator.EventService/SubscribeToEvents", Answers::Stream),
+            ("/grpc.health.v1.Health/Check", Answers::Once),
+            ("/grpc.health.v1.Health/Watch", Answers::Stream),
+            ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Answers::Stream),
+            ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Answers::Stream),
         ] {
-            assert!(methods.contains(path), "{path}");
+            assert_eq!(methods.get(path), Some(&answers), "{path}");
         }
-        let of_application = methods.iter().filter(|path| path.starts_with("/orchestrator.")).count();
+        let of_application = methods.keys().filter(|path| path.starts_with("/orchestrator.")).count();
         assert_eq!(of_application, 40);
     }
 }

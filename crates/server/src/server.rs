@@ -5,6 +5,7 @@ use std::sync::Arc;
 use service::Service;
 use tokio::net::TcpListener;
 
+use crate::access::AccessControl;
 use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::options::ServerOptions;
@@ -33,12 +34,19 @@ impl Error {
 pub struct Server {
     service: Service,
     options: ServerOptions,
+    access: AccessControl,
 }
 
 impl Server {
     /// A server that does nothing yet.
     pub fn new(service: Service, options: ServerOptions) -> Self {
-        Self { service, options }
+        let access = AccessControl::new(options.access.clone());
+        Self { service, options, access }
+    }
+
+    /// By which it is decided who gets in while the server runs.
+    pub fn access_control(&self) -> AccessControl {
+        self.access.clone()
     }
 
     /// Serves the connections of `listener` until `shutdown` is there.
@@ -55,7 +63,7 @@ impl Server {
     ) -> Result<(), Error> {
         let (stop, stopping) = stopping::stop();
         let shutdown_timeout = self.options.shutdown_timeout;
-        let connections = transport::connections(listener, &self.options);
+        let connections = transport::connections(listener, &self.options, &self.access.follow());
         let server = transport::builder(&self.options);
         let pipeline = self.pipeline(stopping.clone())?;
         let signal = async move {
@@ -74,14 +82,16 @@ impl Server {
     }
 
     fn pipeline(self, stopping: Stopping) -> Result<Pipeline, Error> {
-        let ServerOptions { policy, membership, tls, version, message_bytes_max, response_bytes_max, .. } =
-            self.options;
+        let options = self.options;
+        let ServerOptions { policy, version, message_bytes_max, response_bytes_max, .. } = options;
         let handler = Arc::new(Handler { service: self.service, policy, response_bytes_max, version });
         Ok(Pipeline {
             identity: Arc::new(Identity {
                 methods: routes::methods()?,
-                membership,
-                verify_organizations: tls.is_some_and(|tls| tls.verifies_organizations()),
+                access: self.access.follow(),
+                verify_organizations: options.access.tls.is_some_and(|tls| tls.verifies_organizations()),
+                examination_interval: options.examination_interval,
+                grace: options.stream_grace,
             }),
             routes: routes::routes(&handler, message_bytes_max, stopping.clone())?,
             message_bytes_max,

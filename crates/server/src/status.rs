@@ -39,6 +39,16 @@ pub(crate) fn stopping() -> Status {
     Status::unavailable("the server is shutting down")
 }
 
+/// The status of a stream whose caller may no longer follow it: the certificate has ended, or the membership (core/DEF-9).
+pub(crate) fn authority_ended() -> Status {
+    Status::unavailable("the authority to follow this stream has ended; call again")
+}
+
+/// The status of a call on a connection whose certificate would be refused now: only another handshake can help (core/ID-11).
+pub(crate) fn not_trusted() -> Status {
+    Status::unavailable("the certificate of this connection is not trusted any more; connect again")
+}
+
 /// The table of core/ERR-2.
 fn code(code: Code) -> tonic::Code {
     match code {

@@ -1,7 +1,7 @@
 //! TLS: what the server shows its clients, and what it asks of them (core/ID-11).
 //!
-//! Owns the protocol's settings and the handshake. Which files there are is said by whoever starts the server, what is in them is read by
-//! `pem` and `client_authorities`, and what a client's certificate lets it do is known to `certificate_identity`. Start at [`Tls::load`].
+//! Owns the protocol's settings and the handshake. Which files there are is said by whoever starts the server, they are read by
+//! `material`, and what a client's certificate lets it do is known to `certificate_identity`. Start at [`Tls::load`].
 
 use std::fmt;
 use std::io;
@@ -10,42 +10,22 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::UnixTime;
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::authority::{Authorities, Validity, provider};
 use crate::certificate_identity::CertificateIdentity;
 use crate::client_authorities::ClientAuthorities;
-use crate::pem;
+use crate::expiry::{Expiry, Role};
+use crate::material::ClientMaterial;
+pub use crate::material::{ClientFiles, Files, Material};
+use crate::pem::PemFile;
 
 /// The only protocol that is spoken here, as clients must name it in the handshake.
 const HTTP2: &[u8] = b"h2";
-
-/// Where certificates and keys are; all files are PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    /// The server's certificate, followed by those between it and its authority, if there are any.
-    pub certificate: PathBuf,
-    /// The private key of that certificate, not encrypted.
-    pub key: PathBuf,
-    /// Whom to require certificates from; `None`: no client is asked for one.
-    pub clients: Option<ClientFiles>,
-}
-
-/// Where the authorities of clients are, and what their certificates are for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientFiles {
-    /// The authorities of the server's own certificate. Clients with a certificate of theirs may connect, but prove no organization.
-    pub server_authorities: PathBuf,
-    /// A directory with one directory for each organization, named as the organization, with files of authorities (core/ID-12).
-    pub client_authorities: PathBuf,
-    /// Whether the organization that a caller names must be that of its certificate (core/ID-6).
-    pub verify_organization: bool,
-}
 
 /// TLS cannot be offered as configured.
 #[derive(Debug, thiserror::Error)]
@@ -69,108 +49,144 @@ pub enum Error {
     /// The files are fine, each by itself, but not together.
     #[error("cannot offer TLS")]
     Protocol(#[source] rustls::Error),
-    /// Clients cannot be verified with these authorities.
-    #[error("cannot verify clients")]
-    Verifier(#[from] VerifierBuilderError),
 }
 
 impl Error {
     pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
         Self::Unreadable { path: path.into(), source }
     }
-
-    pub(crate) fn unusable(path: &Path, problem: &impl ToString) -> Self {
-        Self::Unusable { path: path.into(), problem: problem.to_string() }
-    }
 }
 
-/// What is needed to answer handshakes. Cloning is cheap.
+/// What is needed to answer handshakes, and to judge who has come through one. Cloning is cheap.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
+    clients: Option<Arc<Clients>>,
+    expiries: Arc<[Expiry]>,
+}
+
+/// Whose clients get in, and what they prove.
+#[derive(Debug)]
+struct Clients {
+    /// All authorities, of every organization and of the server.
+    trusted: Arc<Authorities>,
     /// Who may vouch for which organization, if the identity check is on.
-    organizations: Option<Arc<ClientAuthorities>>,
+    organizations: Option<ClientAuthorities>,
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("organizations", &self.organizations).finish_non_exhaustive()
+        f.debug_struct("Tls").field("clients", &self.clients).finish_non_exhaustive()
     }
 }
 
 impl Tls {
-    /// Reads all files; later changes to them have no effect.
+    /// Reads all files, and uses what is in them; later changes to them have no effect.
     ///
     /// # Errors
     /// [`Error`], with the name of the file where the fault is that of one file.
     pub fn load(files: &Files) -> Result<Self, Error> {
-        let chain = pem::certificates(&files.certificate)?;
-        let key = pem::key(&files.key)?;
+        Self::new(&files.read()?)
+    }
+
+    /// Uses what was read.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn new(material: &Material) -> Result<Self, Error> {
+        let Material { certificate, key, clients } = material;
+        let mut expiries = expiries(certificate)?;
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(Error::Protocol)?;
-        let (builder, organizations) = match &files.clients {
-            None => (builder.with_no_client_auth(), None),
-            Some(clients) => {
-                let authorities = ClientAuthorities::load(&clients.client_authorities)?;
-                let mut trusted = pem::authorities(&clients.server_authorities)?;
-                trusted.roots.extend(authorities.all());
-                let organizations = clients.verify_organization.then(|| Arc::new(authorities));
-                (builder.with_client_cert_verifier(verifier(trusted)?), organizations)
-            }
+        let clients = clients.as_ref().map(|clients| Clients::new(clients, &mut expiries)).transpose()?;
+        let builder = match &clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(&clients.trusted) as _),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| {
-            let certificate = files.certificate.display();
-            Error::unusable(&files.key, &format!("together with {certificate}: {error}"))
-        })?;
+        let mut config =
+            builder.with_single_cert(certificate.certificates()?, key.key()?).map_err(|error| {
+                let certificate = certificate.path().display();
+                key.unusable(&format!("together with {certificate}: {error}"))
+            })?;
         config.alpn_protocols = vec![HTTP2.to_vec()];
         // A resumed session is not verified again: a certificate that has expired meanwhile would still be good.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), organizations })
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor, clients: clients.map(Arc::new), expiries: expiries.into() })
+    }
+
+    /// When the certificates end that the server was given.
+    pub fn expiries(&self) -> &[Expiry] {
+        &self.expiries
     }
 
     /// Whether callers must prove the organization that they name (core/ID-5, ID-6).
     pub(crate) fn verifies_organizations(&self) -> bool {
-        self.organizations.is_some()
+        self.clients.as_ref().is_some_and(|clients| clients.organizations.is_some())
     }
 
-    /// Answers a handshake, and finds out what the client has proved by it.
+    /// Answers a handshake, and keeps the certificates that the client has presented in it; none if it was not asked.
     ///
     /// # Errors
     /// The client does not speak TLS and HTTP/2, or its certificate is not good enough (core/ID-11).
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, CertificateIdentity)> {
+    ) -> io::Result<(TlsStream<TcpStream>, Vec<CertificateDer<'static>>)> {
         let stream = self.acceptor.accept(stream).await?;
         let (_stream, session) = stream.get_ref();
         if session.alpn_protocol() != Some(HTTP2) {
             return Err(io::Error::other("the client did not ask for HTTP/2"));
         }
-        let identity = match (&self.organizations, session.peer_certificates()) {
-            (Some(organizations), Some(chain)) => {
-                CertificateIdentity::of(chain, organizations, UnixTime::now())
-            }
-            _ => CertificateIdentity::default(),
+        let chain = session.peer_certificates().unwrap_or_default().to_vec();
+        Ok((stream, chain))
+    }
+
+    /// What a client proves that has presented this chain in a handshake.
+    ///
+    /// # Errors
+    /// The chain would not be good enough now.
+    pub(crate) fn examine(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<CertificateIdentity, rustls::Error> {
+        let Some(clients) = &self.clients else {
+            return Ok(CertificateIdentity::default());
         };
-        Ok((stream, identity))
+        let (leaf, others) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        clients.trusted.verify(leaf, others, now)?;
+        let organizations = clients.organizations.as_ref();
+        let identity = organizations.map(|organizations| CertificateIdentity::of(chain, organizations, now));
+        Ok(identity.unwrap_or_default())
     }
 }
 
-/// Accepts client certificates that one of these authorities has issued, directly or through others that the client sends along.
-///
-/// Signatures, times, and the purpose of each certificate are checked (core/ID-11); key identifiers count for nothing (core/DEF-3).
-///
-/// # Errors
-/// There is no authority.
-pub(crate) fn verifier(authorities: RootCertStore) -> Result<Arc<dyn ClientCertVerifier>, Error> {
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider());
-    // Strangers are not told the names of the authorities, which are those of the members.
-    Ok(builder.clear_root_hint_subjects().build()?)
+impl Clients {
+    /// Notes when the authorities end.
+    fn new(material: &ClientMaterial, expiries: &mut Vec<Expiry>) -> Result<Self, Error> {
+        let ClientMaterial { server_authorities, organizations, verify_organization } = material;
+        let server_authorities = server_authorities.authorities()?;
+        let organizations = ClientAuthorities::new(organizations)?;
+        let of_server = server_authorities.iter().map(|authority| (Role::ServerAuthority, authority));
+        let of_clients = organizations
+            .all()
+            .map(|(organization, authority)| (Role::ClientAuthority(organization.clone()), authority));
+        let mut trusted = Vec::new();
+        for (role, authority) in of_server.chain(of_clients) {
+            expiries.push(Expiry::new(role, authority.validity.clone()));
+            trusted.push(authority.clone());
+        }
+        let trusted = Arc::new(Authorities(trusted));
+        Ok(Self { trusted, organizations: verify_organization.then_some(organizations) })
+    }
 }
 
-/// The implementation of the cryptography.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+/// When the certificates of the server's file end.
+fn expiries(file: &PemFile) -> Result<Vec<Expiry>, Error> {
+    let validity = |certificate| Validity::of(&certificate).map_err(|problem| file.unusable(&problem));
+    let expiry = |certificate| Ok(Expiry::new(Role::Server, validity(certificate)?));
+    file.certificates()?.into_iter().map(expiry).collect()
 }

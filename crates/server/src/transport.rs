@@ -1,22 +1,24 @@
-//! Connections: how they are accepted, and what they may ask for before and beside their calls (core/SUB-14, OPS-3).
+//! Connections: how they are accepted, what they may ask for before and beside their calls, and when they are cut (core/SUB-14, OPS-3, DEF-9).
 //!
 //! Owns everything between a listening socket and the first call: accepting with a pause after trouble, the time a peer has to begin, pings,
-//! and the limits of HTTP/2. What a certificate proves is found out by [`crate::tls`] in the handshake, and only carried from here to the calls.
+//! and the limits of HTTP/2. What a certificate proves is known to `peer`, which is only carried from here to the calls.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Fuse};
 use futures::stream::{self, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, timeout};
 use tonic::transport::server::Connected;
 
-use crate::certificate_identity::CertificateIdentity;
+use crate::access::CurrentAccess;
 use crate::options::ServerOptions;
-use crate::tls::Tls;
+use crate::peer::Peer;
 
 /// Bytes with which every HTTP/2 client begins.
 const PREFACE_BYTES: usize = 24;
@@ -38,11 +40,14 @@ pub(crate) fn builder(options: &ServerOptions) -> tonic::transport::Server {
 pub(crate) fn connections(
     listener: TcpListener,
     options: &ServerOptions,
+    access: &CurrentAccess,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let opening = Opening {
-        tls: options.tls.clone(),
+        access: access.clone(),
         patience: options.handshake_timeout,
         nodelay: options.tcp_nodelay,
+        examination_interval: options.examination_interval,
+        grace: options.stream_grace,
     };
     stream::unfold(listener, |listener| async {
         let stream = accept(&listener).await;
@@ -69,9 +74,11 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 /// How connections are opened.
 #[derive(Clone)]
 struct Opening {
-    tls: Option<Tls>,
+    access: CurrentAccess,
     patience: Duration,
     nodelay: bool,
+    examination_interval: Duration,
+    grace: Duration,
 }
 
 impl Opening {
@@ -85,23 +92,27 @@ impl Opening {
 
     async fn try_open(self, stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(self.nodelay)?;
-        let Some(tls) = self.tls else {
-            return Ok(Connection::begin(Box::pin(stream), Peer(None), self.patience));
+        let Some(tls) = self.access.now().tls.clone() else {
+            return Ok(self.connection(Box::pin(stream), Peer::Plain));
         };
-        let (stream, certificate) = timeout(self.patience, tls.accept(stream)).await??;
-        Ok(Connection::begin(Box::pin(stream), Peer(Some(certificate)), self.patience))
+        let (stream, chain) = timeout(self.patience, tls.accept(stream)).await??;
+        let peer = Peer::encrypted(chain, self.examination_interval);
+        Ok(self.connection(Box::pin(stream), peer))
+    }
+
+    fn connection(self, stream: Pin<Box<dyn ByteStream>>, peer: Peer) -> Connection {
+        let deadline = Box::pin(tokio::time::sleep(self.patience));
+        let beginning = Some(Beginning { bytes_left: PREFACE_BYTES, deadline });
+        let cut = cut(peer.clone(), self.access, self.examination_interval, 2 * self.grace);
+        Connection { stream, peer, beginning, cut: cut.boxed().fuse() }
     }
 }
 
-/// Who is at the other end of a connection. Found in the extensions of its requests.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer(Option<CertificateIdentity>);
-
-impl Peer {
-    /// What it has proved; `None` in plain text.
-    pub(crate) fn certificate(&self) -> Option<&CertificateIdentity> {
-        self.0.as_ref()
-    }
+/// Waits until the peer's certificate is not trusted any more, and then for twice the grace of its streams: a client that is left connected
+/// would never come with its next certificate.
+async fn cut(peer: Peer, access: CurrentAccess, interval: Duration, grace: Duration) {
+    access.ended(interval, |access| peer.certificate(access).is_ok()).await;
+    tokio::time::sleep(grace).await;
 }
 
 /// Bytes in both directions, encrypted underneath or not.
@@ -109,23 +120,17 @@ trait ByteStream: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
 
-/// A connection that fails unless its peer begins in time: a peer that says nothing must not hold it for ever.
+/// A connection that fails unless its peer begins in time: a peer that says nothing must not hold it for ever. It also fails when it is cut.
 pub(crate) struct Connection {
     stream: Pin<Box<dyn ByteStream>>,
     peer: Peer,
     beginning: Option<Beginning>,
+    cut: Fuse<BoxFuture<'static, ()>>,
 }
 
 struct Beginning {
     bytes_left: usize,
     deadline: Pin<Box<Sleep>>,
-}
-
-impl Connection {
-    fn begin(stream: Pin<Box<dyn ByteStream>>, peer: Peer, patience: Duration) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(patience));
-        Self { stream, peer, beginning: Some(Beginning { bytes_left: PREFACE_BYTES, deadline }) }
-    }
 }
 
 impl Beginning {
@@ -148,6 +153,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.cut.poll_unpin(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let filled_before = buffer.filled().len();
         let polled = self.stream.as_mut().poll_read(context, buffer);
         let Some(beginning) = &mut self.beginning else {

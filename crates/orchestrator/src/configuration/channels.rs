@@ -55,8 +55,25 @@ impl Channels {
     ///
     /// If the file is unreadable, too large or malformed.
     pub(crate) fn load(path: &Path) -> Result<Self, Error> {
-        let text = read(path).map_err(|source| Error::Unreadable { path: path.into(), source })?;
-        Self::parse(&text).map_err(|source| Error::Malformed { path: path.into(), source })
+        Self::of_file(path, &Self::read(path)?)
+    }
+
+    /// The text of a channel file.
+    ///
+    /// # Errors
+    ///
+    /// If the file is unreadable or too large.
+    pub(crate) fn read(path: &Path) -> Result<String, Error> {
+        read(path).map_err(|source| Error::Unreadable { path: path.into(), source })
+    }
+
+    /// What the text says that was read from a file.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed.
+    pub(crate) fn of_file(path: &Path, text: &str) -> Result<Self, Error> {
+        Self::parse(text).map_err(|source| Error::Malformed { path: path.into(), source })
     }
 
     /// Reads the text of a channel file: YAML with a mapping `channels` from the name of a channel to a list of organization ids.

@@ -18,8 +18,8 @@ use super::settings::{
     CHANNEL_CONFIG, DATABASE_URL, GRPC_KEEPALIVE_POLICY_MIN_TIME,
     GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM, GRPC_LISTEN, GRPC_MAX_MESSAGE_SIZE, HTTP_LISTEN, LOG_LEVEL,
     LOG_SQL_VERBOSE, METRICS_ENABLED, MIGRATE_ON_START, MTLS_ENABLED, REFUSE_ASSETS_THAT_STOP_CONSUMERS,
-    REPLAY_EVENTS_BATCH_SIZE, TLS_CERT_PATH, TLS_CLIENT_CA_CERT_DIR, TLS_ENABLED, TLS_KEY_PATH,
-    TLS_SERVER_CA_CERT, TX_RETRY_BUDGET, VERIFY_CLIENT_MSP_ID,
+    RELOAD_INTERVAL, REPLAY_EVENTS_BATCH_SIZE, STREAM_GRACE, TLS_CERT_PATH, TLS_CLIENT_CA_CERT_DIR,
+    TLS_ENABLED, TLS_KEY_PATH, TLS_SERVER_CA_CERT, TX_RETRY_BUDGET, VERIFY_CLIENT_MSP_ID,
 };
 
 /// Everything that the server is told by its environment.
@@ -37,6 +37,8 @@ pub(crate) struct ServeConfiguration {
     pub replay_events_batch_size: NonZeroUsize,
     /// Whether to refuse assets that are valid but stop the consumers of known backends (core/DEF-61).
     pub refuse_assets_that_stop_consumers: bool,
+    /// How changes of the files take effect that say who gets in.
+    pub reload: Reload,
     /// The gRPC port.
     pub grpc: Grpc,
     /// The HTTP port.
@@ -67,6 +69,15 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseUrl(..)")
     }
+}
+
+/// How changes of certificates, authorities and channels take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reload {
+    /// How often the files are read; `None`: only when the operator asks for it.
+    pub interval: Option<Duration>,
+    /// How long a stream goes on whose caller would not get in any more.
+    pub stream_grace: Duration,
 }
 
 /// The settings of the gRPC port.
@@ -174,6 +185,7 @@ fn serve(reader: &mut Reader) -> Option<ServeConfiguration> {
     let retry_budget = reader.read(TX_RETRY_BUDGET, &DURATION);
     let replay_events_batch_size = reader.read(REPLAY_EVENTS_BATCH_SIZE, &POSITIVE_INTEGER);
     let refuse_assets_that_stop_consumers = reader.read(REFUSE_ASSETS_THAT_STOP_CONSUMERS, &BOOLEAN);
+    let reload = reload(reader);
     let grpc = grpc(reader);
     let http = http(reader);
     let log = log(reader);
@@ -184,10 +196,20 @@ fn serve(reader: &mut Reader) -> Option<ServeConfiguration> {
         retry_budget: retry_budget?,
         replay_events_batch_size: replay_events_batch_size?,
         refuse_assets_that_stop_consumers: refuse_assets_that_stop_consumers?,
+        reload: reload?,
         grpc: grpc?,
         http: http?,
         log: log?,
         warnings: reader.warnings(),
+    })
+}
+
+fn reload(reader: &mut Reader) -> Option<Reload> {
+    let interval = reader.read(RELOAD_INTERVAL, &DURATION);
+    let stream_grace = reader.read(STREAM_GRACE, &DURATION);
+    Some(Reload {
+        interval: Some(interval?).filter(|interval| !interval.is_zero()),
+        stream_grace: stream_grace?,
     })
 }
 
@@ -326,6 +348,7 @@ mod tests {
             retry_budget: Duration::from_millis(500),
             replay_events_batch_size: NonZeroUsize::new(100).unwrap(),
             refuse_assets_that_stop_consumers: false,
+            reload: Reload { interval: Some(Duration::from_secs(10)), stream_grace: Duration::from_secs(30) },
             grpc: Grpc {
                 listen: "[::]:9000".parse().unwrap(),
                 message_size_bytes_max: 4 * 1024 * 1024,
@@ -351,6 +374,8 @@ mod tests {
                 ("ORCHESTRATOR_TX_RETRY_BUDGET", "-1s"),
                 ("ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE", "7"),
                 ("ORCHESTRATOR_REFUSE_ASSETS_THAT_STOP_CONSUMERS", "T"),
+                ("ORCHESTRATOR_RELOAD_INTERVAL", "0"),
+                ("ORCHESTRATOR_STREAM_GRACE", "1m"),
                 ("ORCHESTRATOR_GRPC_LISTEN", "127.0.0.1:1"),
                 ("ORCHESTRATOR_GRPC_MAX_MESSAGE_SIZE", "65536"),
                 ("ORCHESTRATOR_GRPC_KEEPALIVE_POLICY_MIN_TIME", "1m30s"),
@@ -366,6 +391,7 @@ mod tests {
             retry_budget: Duration::ZERO,
             replay_events_batch_size: NonZeroUsize::new(7).unwrap(),
             refuse_assets_that_stop_consumers: true,
+            reload: Reload { interval: None, stream_grace: Duration::from_secs(60) },
             grpc: Grpc {
                 listen: "127.0.0.1:1".parse().unwrap(),
                 message_size_bytes_max: 65_536,

@@ -46,6 +46,8 @@ pub(super) const MTLS_ENABLED: Setting = Setting::required("ORCHESTRATOR_MTLS_EN
 pub(super) const TLS_SERVER_CA_CERT: Setting = Setting::required("ORCHESTRATOR_TLS_SERVER_CA_CERT");
 pub(super) const TLS_CLIENT_CA_CERT_DIR: Setting = Setting::required("ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR");
 pub(super) const VERIFY_CLIENT_MSP_ID: Setting = Setting::required("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID");
+pub(super) const RELOAD_INTERVAL: Setting = Setting::optional("ORCHESTRATOR_RELOAD_INTERVAL", "10s");
+pub(super) const STREAM_GRACE: Setting = Setting::optional("ORCHESTRATOR_STREAM_GRACE", "30s");
 pub(super) const GRPC_LISTEN: Setting = Setting::optional("ORCHESTRATOR_GRPC_LISTEN", "[::]:9000");
 pub(super) const GRPC_MAX_MESSAGE_SIZE: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_MAX_MESSAGE_SIZE", "4194304");
@@ -59,7 +61,7 @@ pub(super) const LOG_LEVEL: Setting = Setting::optional("LOG_LEVEL", "info");
 pub(super) const LOG_SQL_VERBOSE: Setting = Setting::optional("LOG_SQL_VERBOSE", "false");
 
 /// Every setting, in the order of the page for operators.
-pub(super) const ALL: [Setting; 21] = [
+pub(super) const ALL: [Setting; 23] = [
     DATABASE_URL,
     MIGRATE_ON_START,
     CHANNEL_CONFIG,
@@ -73,6 +75,8 @@ pub(super) const ALL: [Setting; 21] = [
     TLS_SERVER_CA_CERT,
     TLS_CLIENT_CA_CERT_DIR,
     VERIFY_CLIENT_MSP_ID,
+    RELOAD_INTERVAL,
+    STREAM_GRACE,
     GRPC_LISTEN,
     GRPC_MAX_MESSAGE_SIZE,
     GRPC_KEEPALIVE_POLICY_MIN_TIME,

@@ -21,6 +21,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: String,
+    /// What it has written after it had said where it listens.
+    lines: mpsc::Receiver<String>,
 }
 
 /// A command of the executable in an environment of its own.
@@ -43,11 +45,11 @@ impl Process {
         arguments.extend(more);
         let mut child = orchestrator(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
-        let address = first_match(output, |line| {
+        let (address, lines) = first_match(output, |line| {
             let rest = line.split("listens on ").nth(1)?;
             rest.split(' ').next().map(str::to_owned)
         });
-        Self { child, address }
+        Self { child, address, lines }
     }
 
     /// `orchestrator serve` on this database, on free ports, for `mychannel` with three organizations.
@@ -59,11 +61,17 @@ impl Process {
     pub(crate) fn serving(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().unwrap();
-        let address = first_match(log, |line| {
+        let (address, lines) = first_match(log, |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             (line["message"] == "serving").then(|| line["address"].as_str().unwrap().to_owned())
         });
-        Self { child, address }
+        Self { child, address, lines }
+    }
+
+    /// Waits for a line with this text, and returns it.
+    pub(crate) fn line_with(&self, text: &str) -> String {
+        let next = || self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line says {text}"));
+        std::iter::repeat_with(next).find(|line| line.contains(text)).unwrap()
     }
 
     /// Ends it as `kill -9` does.
@@ -74,9 +82,14 @@ impl Process {
 
     /// Sends SIGTERM and returns the exit status.
     pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
     pub(crate) async fn caller(&self, organization: &str) -> Caller {
@@ -94,20 +107,20 @@ impl Drop for Process {
     }
 }
 
-/// Reads a child's output until a line matches, and goes on reading so that the child never waits for us.
+/// Reads a child's output until a line matches, and goes on reading so that the child never waits for us: the match, and the lines after it.
 fn first_match(
     output: impl std::io::Read + Send + 'static,
     matches: impl Fn(&str) -> Option<String> + Send + 'static,
-) -> String {
-    let (found, first) = mpsc::channel();
+) -> (String, mpsc::Receiver<String>) {
+    let (line, lines) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(text) = matches(&line) {
-                let _only_the_first_is_awaited = found.send(text);
-            }
+        for text in BufReader::new(output).lines().map_while(Result::ok) {
+            let _nobody_may_listen = line.send(text);
         }
     });
-    first.recv_timeout(PATIENCE).expect("the process says where it listens")
+    let next = || lines.recv_timeout(PATIENCE).expect("the process says where it listens");
+    let found = std::iter::repeat_with(next).find_map(|line| matches(&line)).unwrap();
+    (found, lines)
 }
 
 /// One organization's connection to `mychannel`.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use embedded::Embedded;
 use persistence::Store;
 use proto::organization_service_client::OrganizationServiceClient;
-use server::{Membership, Server, ServerOptions};
+use server::{AccessControl, Membership, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,11 +18,12 @@ use tonic::{Request, Status};
 pub(crate) struct RunningServer {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<Embedded>,
+    pub(crate) access: AccessControl,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), server::Error>>,
 }
 
-fn membership() -> Membership {
+pub(crate) fn membership() -> Membership {
     let members = |ids: [&str; 2]| BTreeSet::from(ids.map(str::to_owned));
     Membership::new(BTreeMap::from([
         ("north".to_owned(), members(["OrgA", "OrgB"])),
@@ -48,8 +49,10 @@ impl RunningServer {
         let shutdown = async {
             let _asked_or_dropped = stopped.await;
         };
-        let ended = tokio::spawn(Server::new(service, options).serve(listener, shutdown));
-        Self { address, store, stop, ended }
+        let server = Server::new(service, options);
+        let access = server.access_control();
+        let ended = tokio::spawn(server.serve(listener, shutdown));
+        Self { address, store, access, stop, ended }
     }
 
     /// A connection of its own.

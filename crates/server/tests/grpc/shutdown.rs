@@ -59,7 +59,7 @@ async fn a_call_that_does_not_finish_is_cut_off() {
 }
 
 /// A call that has reached the server and cannot be decided while the test holds the channel in the store.
-async fn call_that_waits(
+pub(crate) async fn call_that_waits(
     connection: Channel,
 ) -> BoxFuture<'static, Result<Response<proto::Organization>, Status>> {
     let mut version = InfoServiceClient::new(connection.clone());

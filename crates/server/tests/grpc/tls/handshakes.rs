@@ -28,7 +28,7 @@ async fn start_one_sided(files: &ServerFiles) -> RunningServer {
     one_sided.clients = None;
     let tls = server::tls::Tls::load(&one_sided).unwrap();
     RunningServer::start_with(|options| {
-        options.tls = Some(tls);
+        options.access.tls = Some(tls);
         options.handshake_timeout = Duration::from_millis(300);
     })
     .await

@@ -32,6 +32,13 @@ impl Authority {
         Self::self_signed(authority(name))
     }
 
+    /// Whose own certificate ends at this moment.
+    pub(crate) fn until(name: &str, end: SystemTime) -> Self {
+        let mut parameters = authority(name);
+        parameters.not_after = end.into();
+        Self::self_signed(parameters)
+    }
+
     /// Without a subject key identifier, issuing without authority key identifiers.
     pub(crate) fn without_key_identifiers(name: &str) -> Self {
         let mut parameters = authority(name);
@@ -111,6 +118,11 @@ pub(crate) fn self_signed(organization: &str) -> Pair {
 /// Certificates with it have expired.
 pub(crate) fn expired(parameters: &mut CertificateParams) {
     parameters.not_after = (SystemTime::now() - Duration::from_secs(60)).into();
+}
+
+/// Certificates with it end at this moment.
+pub(crate) fn until(end: SystemTime) -> impl FnOnce(&mut CertificateParams) {
+    move |parameters| parameters.not_after = end.into()
 }
 
 /// Certificates with it are not valid yet.

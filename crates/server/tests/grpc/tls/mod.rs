@@ -3,12 +3,14 @@
 mod handshakes;
 mod matrix;
 mod minting;
+mod replacement;
 mod startup;
 
 use std::fs;
 use std::path::Path;
 
 use minting::{Authority, Pair};
+use server::ServerOptions;
 use server::tls::{ClientFiles, Files, Tls};
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -30,12 +32,17 @@ impl ServerFiles {
             authority: Authority::new("authority of the server"),
             verify_organization: true,
         };
-        let pair = files.authority.issue(&["Server"], |_| {});
-        files.write("tls.crt", &pair.chain);
-        files.write("tls.key", &pair.key);
+        files.write_server_pair();
         files.write("ca.crt", &files.authority.pem());
         fs::create_dir(files.folder.path().join("client")).unwrap();
         files
+    }
+
+    /// Writes a new certificate of the server, by its authority.
+    fn write_server_pair(&self) {
+        let pair = self.authority.issue(&["Server"], |_| {});
+        self.write("tls.crt", &pair.chain);
+        self.write("tls.key", &pair.key);
     }
 
     fn path(&self) -> &Path {
@@ -62,8 +69,17 @@ impl ServerFiles {
     }
 
     async fn start(&self) -> RunningServer {
+        self.start_with(|_| {}).await
+    }
+
+    /// Starts with settings changed by `adjust`.
+    async fn start_with(&self, adjust: impl FnOnce(&mut ServerOptions)) -> RunningServer {
         let tls = Tls::load(&self.files()).unwrap();
-        RunningServer::start_with(|options| options.tls = Some(tls)).await
+        RunningServer::start_with(|options| {
+            options.access.tls = Some(tls);
+            adjust(options);
+        })
+        .await
     }
 
     /// A connection of its own with this certificate.
