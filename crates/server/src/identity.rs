@@ -72,7 +72,7 @@ impl Identity {
     }
 
     fn admits(&self, caller: &Caller, peer: &Peer, access: &Arc<Access>) -> bool {
-        let Caller { organization, channel } = caller;
+        let Caller { organization, channel, .. } = caller;
         let proves = match peer.certificate(access) {
             Err(_not_trusted) => false,
             Ok(_) if !self.verify_organizations => true,
