@@ -22,6 +22,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use drop_in::Program;
 
+/// Calls allocate much and briefly, on whichever thread they are; with the system's allocator that took a fifth of the server's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A control plane for federated learning, wire-compatible with Substra orchestrator 1.0.0.
 ///
 /// Without a command it serves, if a setting such as ORCHESTRATOR_DATABASE_URL is there.

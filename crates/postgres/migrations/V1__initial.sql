@@ -7,7 +7,8 @@
 -- * Times are microseconds since 1970 in UTC, as a bigint: exact, and without a range of their own to check.
 -- * Text is compared byte by byte (COLLATE "C"), as the service compares it, whatever the database's locale.
 -- * Numbers of statuses and kinds are those of the wire.
--- * Values that are only ever read and written whole are jsonb.
+-- * Values that are only ever read and written whole are json: kept as they come, never taken apart here.
+-- * What changes often lies apart from what never does, in rows as small as can be.
 
 CREATE TABLE orchestrator.channel (
     name     text COLLATE "C" NOT NULL,
@@ -80,11 +81,11 @@ CREATE TABLE orchestrator.data_manager (
     channel         text COLLATE "C" NOT NULL,
     name            text             NOT NULL,
     owner           text COLLATE "C" NOT NULL,
-    permissions     jsonb            NOT NULL,
-    logs_permission jsonb            NOT NULL,
-    description     jsonb            NOT NULL,
-    opener          jsonb            NOT NULL,
-    metadata        jsonb            NOT NULL,
+    permissions     json             NOT NULL,
+    logs_permission json             NOT NULL,
+    description     json             NOT NULL,
+    opener          json             NOT NULL,
+    metadata        json             NOT NULL,
     creation_date   bigint           NOT NULL,
     CONSTRAINT data_manager_pkey PRIMARY KEY (key)
 );
@@ -117,13 +118,13 @@ CREATE TABLE orchestrator.function (
     channel       text COLLATE "C" NOT NULL,
     name          text             NOT NULL,
     owner         text COLLATE "C" NOT NULL,
-    permissions   jsonb            NOT NULL,
-    description   jsonb            NOT NULL,
-    archive       jsonb            NOT NULL,
-    image         jsonb,
-    inputs        jsonb            NOT NULL,
-    outputs       jsonb            NOT NULL,
-    metadata      jsonb            NOT NULL,
+    permissions   json             NOT NULL,
+    description   json             NOT NULL,
+    archive       json             NOT NULL,
+    image         json,
+    inputs        json             NOT NULL,
+    outputs       json             NOT NULL,
+    metadata      json             NOT NULL,
     status        smallint         NOT NULL,
     creation_date bigint           NOT NULL,
     CONSTRAINT function_pkey PRIMARY KEY (key),
@@ -139,7 +140,7 @@ CREATE TABLE orchestrator.compute_plan (
     name             text             NOT NULL,
     tag              text             NOT NULL,
     owner            text COLLATE "C" NOT NULL,
-    metadata         jsonb            NOT NULL,
+    metadata         json             NOT NULL,
     creation_date    bigint           NOT NULL,
     cancelation_date bigint,
     failure_date     bigint,
@@ -157,27 +158,39 @@ CREATE TABLE orchestrator.compute_task (
     owner            text COLLATE "C" NOT NULL,
     worker           text COLLATE "C" NOT NULL,
     rank             integer          NOT NULL,
-    status           smallint         NOT NULL,
-    metadata         jsonb            NOT NULL,
-    inputs           jsonb            NOT NULL,
-    outputs          jsonb            NOT NULL,
-    logs_permission  jsonb            NOT NULL,
+    metadata         json             NOT NULL,
+    inputs           json             NOT NULL,
+    outputs          json             NOT NULL,
+    logs_permission  json             NOT NULL,
     creation_date    bigint           NOT NULL,
-    CONSTRAINT compute_task_pkey PRIMARY KEY (key),
-    CONSTRAINT compute_task_status_is_known CHECK (status BETWEEN 1 AND 8)
+    CONSTRAINT compute_task_pkey PRIMARY KEY (key)
 );
 CREATE INDEX compute_task_by_date ON orchestrator.compute_task (channel, creation_date, key);
 CREATE INDEX compute_task_by_plan ON orchestrator.compute_task (channel, compute_plan_key, creation_date, key);
 CREATE INDEX compute_task_by_function ON orchestrator.compute_task (channel, function_key, creation_date, key);
 CREATE INDEX compute_task_by_worker ON orchestrator.compute_task (channel, worker, creation_date, key);
+COMMENT ON TABLE orchestrator.compute_task IS 'Compute tasks, but for their statuses: rows never change.';
+COMMENT ON COLUMN orchestrator.compute_task.registration IS 'Order of registration among tasks with one creation date; numbers may be left out.';
+
+CREATE TABLE orchestrator.compute_task_status (
+    compute_task_key uuid             NOT NULL,
+    status           smallint         NOT NULL,
+    channel          text COLLATE "C" NOT NULL,
+    function_key     uuid             NOT NULL,
+    compute_plan_key uuid             NOT NULL,
+    worker           text COLLATE "C" NOT NULL,
+    creation_date    bigint           NOT NULL,
+    CONSTRAINT compute_task_status_pkey PRIMARY KEY (compute_task_key),
+    CONSTRAINT compute_task_status_is_known CHECK (status BETWEEN 1 AND 8)
+);
+CREATE INDEX compute_task_status_in_plan ON orchestrator.compute_task_status (compute_plan_key, status);
 -- What workers poll for. Nearly all tasks are done, canceled or failed (4, 5, 6), and nobody polls for those.
-CREATE INDEX compute_task_at_work ON orchestrator.compute_task (channel, worker, status, creation_date, key)
+CREATE INDEX compute_task_at_work ON orchestrator.compute_task_status (channel, worker, status, creation_date, compute_task_key)
     WHERE status IN (1, 2, 3, 7, 8);
 -- Tasks whose function is not built yet: few, and only for a while.
-CREATE INDEX compute_task_unbuilt ON orchestrator.compute_task (function_key)
+CREATE INDEX compute_task_unbuilt ON orchestrator.compute_task_status (function_key)
     WHERE status IN (7, 8);
-COMMENT ON TABLE orchestrator.compute_task IS 'Compute tasks.';
-COMMENT ON COLUMN orchestrator.compute_task.registration IS 'Order of registration among tasks with one creation date; numbers may be left out.';
+COMMENT ON TABLE orchestrator.compute_task_status IS 'The status of each compute task, beside what tasks of a status are looked for by.';
 
 CREATE TABLE orchestrator.compute_task_parent (
     parent_key uuid NOT NULL,
@@ -209,8 +222,8 @@ CREATE TABLE orchestrator.model (
     key              uuid             NOT NULL,
     channel          text COLLATE "C" NOT NULL,
     compute_task_key uuid             NOT NULL,
-    address          jsonb,
-    permissions      jsonb            NOT NULL,
+    address          json,
+    permissions      json             NOT NULL,
     owner            text COLLATE "C" NOT NULL,
     creation_date    bigint           NOT NULL,
     CONSTRAINT model_pkey PRIMARY KEY (key)
@@ -235,7 +248,7 @@ CREATE TABLE orchestrator.failure_report (
     channel       text COLLATE "C" NOT NULL,
     asset_type    smallint         NOT NULL,
     error_type    smallint         NOT NULL,
-    logs_address  jsonb,
+    logs_address  json,
     owner         text COLLATE "C" NOT NULL,
     creation_date bigint           NOT NULL,
     CONSTRAINT failure_report_pkey PRIMARY KEY (asset_key),

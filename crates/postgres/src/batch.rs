@@ -44,7 +44,7 @@ impl PostgresBatch {
             queries(channel, needs).into_iter().map(Query::split).unzip();
         let statements: Vec<_> = iter::once(channel::lock(channel)).chain(queries).collect();
         let mut answers = transaction.run(&statements).await?.into_iter();
-        let head = match head_of(answers.next())? {
+        let head = match head_of(answers.next().as_deref())? {
             Some(head) => {
                 put_all(&found, answers, needs, facts)?;
                 head
@@ -95,13 +95,13 @@ pub(crate) async fn apply_at(
 /// finds the row.
 async fn create(transaction: &mut Transaction, channel: &ChannelName) -> Result<Head> {
     let answers = transaction.run(&[channel::create(channel), channel::lock(channel)]).await?;
-    head_of(answers.into_iter().last())?
+    head_of(answers.last().map(Vec::as_slice))?
         .ok_or_else(|| Error::Unavailable(format!("channel {channel} has vanished")))
 }
 
 /// The head that the answer to [`channel::lock`] holds, if there is the channel.
-fn head_of(answer: Option<Vec<Row>>) -> Result<Option<Head>> {
-    let row = answer.as_ref().and_then(|rows| rows.first());
+fn head_of(answer: Option<&[Row]>) -> Result<Option<Head>> {
+    let row = answer.and_then(<[Row]>::first);
     row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
 }
 
@@ -123,6 +123,7 @@ fn statements<'a>(
         some(&writes.compute_plans).map(|rows| compute_plan::insert(channel, rows)),
         some(&writes.updated_compute_plans).map(compute_plan::update),
         some(&writes.compute_tasks).map(|rows| compute_task::insert(channel, rows)),
+        some(&writes.compute_tasks).map(|rows| compute_task::insert_statuses(channel, rows)),
         some(&writes.compute_tasks).map(compute_task::insert_parents),
         some(&writes.compute_tasks).map(compute_task::insert_input_assets),
         some(&writes.models).map(|rows| model::insert(channel, rows)),
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn the_number_of_statements_does_not_grow_with_the_batch() {
         assert_eq!(statements_for(0), 1, "the channel's own row");
-        assert_eq!(statements_for(1), 22);
-        assert_eq!(statements_for(1000), 22);
+        assert_eq!(statements_for(1), 23);
+        assert_eq!(statements_for(1000), 23);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, plans: &'a [Arc<ComputePlan>]
         "-- compute_plan::insert
         INSERT INTO orchestrator.compute_plan (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::bigint[], $8::bigint[], $9::bigint[])"
+            $2::uuid[], $3::text[], $4::text[], $5::text[], $6::json[], $7::bigint[], $8::bigint[], $9::bigint[])"
     ))
     .with(channel.as_str())
     .with_column(plans, |plan| plan.key.uuid())

@@ -1,6 +1,6 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
-//! Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the
+//! The status has a row of its own, so that a change of it is small. Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the
 //! children of a task, and the tasks that name an asset as input. What a batch loads is found by keys alone
 //! and tells by its column `here` whether it is of the channel: a condition on the channel would tempt the
 //! database to walk through all of the channel's tasks (see `plans.rs`).
@@ -16,24 +16,28 @@ use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::list::{by_date_and_key, page_by};
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "compute_task";
 
-const COLUMNS: &str =
-    "key, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
+/// What never changes of a task.
+const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank, metadata, inputs, outputs,
             logs_permission, creation_date";
+
+/// Whole tasks, of which `task.*` has [`COLUMNS`] and the channel.
+const TASKS: &str = "orchestrator.compute_task AS task
+        JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key";
 
 /// Compute tasks by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
     let statement = Statement::new(format!(
         "-- compute_task::load
-        SELECT {COLUMNS}, channel = $1 AS here
-        FROM orchestrator.compute_task
-        WHERE key = ANY ($2)"
+        SELECT task.*, current.status, task.channel = $1 AS here
+        FROM {TASKS}
+        WHERE task.key = ANY ($2)"
     ))
     .with(channel.as_str())
     .with_keys(keys);
@@ -44,9 +48,9 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskK
 pub(crate) fn load_statuses<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
     let statement = Statement::new(
         "-- compute_task::load_statuses
-        SELECT key, status, channel = $1 AS here
-        FROM orchestrator.compute_task
-        WHERE key = ANY ($2)",
+        SELECT compute_task_key AS key, status, channel = $1 AS here
+        FROM orchestrator.compute_task_status
+        WHERE compute_task_key = ANY ($2)",
     )
     .with(channel.as_str())
     .with_keys(keys);
@@ -65,12 +69,12 @@ pub(crate) fn load_children<'a>(
 ) -> Query<'a> {
     let statement = Statement::new(format!(
         "-- compute_task::load_children
-        SELECT {COLUMNS}, channel = $1 AS here
-        FROM orchestrator.compute_task
-        WHERE key = ANY (ARRAY(
+        SELECT task.*, current.status, task.channel = $1 AS here
+        FROM {TASKS}
+        WHERE task.key = ANY (ARRAY(
             SELECT child_key FROM orchestrator.compute_task_parent WHERE parent_key = ANY ($2)
         ))
-        ORDER BY creation_date, registration"
+        ORDER BY task.creation_date, task.registration"
     ))
     .with(channel.as_str())
     .with_keys(parents);
@@ -91,10 +95,13 @@ pub(crate) fn load_children<'a>(
 pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, functions: &'a BTreeSet<FunctionKey>) -> Query<'a> {
     let statement = Statement::new(format!(
         "-- compute_task::load_unbuilt
-        SELECT {COLUMNS}, channel = $1 AS here
-        FROM orchestrator.compute_task
-        WHERE function_key = ANY ($2) AND status IN (7, 8)
-        ORDER BY creation_date, registration"
+        SELECT task.*, current.status, task.channel = $1 AS here
+        FROM {TASKS}
+        WHERE task.key = ANY (ARRAY(
+            SELECT compute_task_key FROM orchestrator.compute_task_status
+            WHERE function_key = ANY ($2) AND status IN (7, 8)
+        ))
+        ORDER BY task.creation_date, task.registration"
     ))
     .with(channel.as_str())
     .with_keys(functions);
@@ -111,9 +118,10 @@ pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, functions: &'a BTreeSet
 pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, models: &'a BTreeSet<ModelKey>) -> Query<'a> {
     let statement = Statement::new(
         "-- compute_task::load_model_users
-        SELECT task.key, input.asset_key, task.status, task.channel = $1 AS here
+        SELECT task.key, input.asset_key, current.status, task.channel = $1 AS here
         FROM orchestrator.compute_task_input_asset AS input
         JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
+        JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key
         WHERE input.asset_key = ANY ($2)
         ORDER BY task.creation_date, task.registration",
     )
@@ -135,9 +143,12 @@ pub(crate) fn load_statuses_in_plans<'a>(
 ) -> Query<'a> {
     let statement = Statement::new(
         "-- compute_task::load_statuses_in_plans
-        SELECT DISTINCT compute_plan_key, status
-        FROM orchestrator.compute_task
-        WHERE channel = $1 AND compute_plan_key = ANY ($2)",
+        SELECT plan.key AS compute_plan_key, known.status::smallint AS status
+        FROM unnest($2::uuid[]) AS plan (key), generate_series(1, 8) AS known (status)
+        WHERE EXISTS (
+            SELECT FROM orchestrator.compute_task_status AS current
+            WHERE current.compute_plan_key = plan.key AND current.status = known.status AND current.channel = $1
+        )",
     )
     .with(channel.as_str())
     .with_keys(plans);
@@ -154,21 +165,50 @@ pub(crate) fn list<'a>(
     filter: &'a ComputeTaskFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let sql = format!(
-        "-- compute_task::list
-        SELECT {COLUMNS}
-        FROM orchestrator.compute_task
-        WHERE channel = $1
-          AND ($6::text IS NULL OR worker = $6)
-          AND ($7::smallint IS NULL OR status = $7)
-          AND ($8::uuid IS NULL OR compute_plan_key = $8)
-          AND ($9::uuid IS NULL OR function_key = $9) {PAGE_BY_DATE_AND_KEY}"
-    );
+    let is_at_work = filter.status.is_some_and(|status| !status.is_final());
+    let sql = if is_at_work { list_at_work() } else { list_all() };
     by_date_and_key(sql, channel, page)
         .with(filter.worker.as_ref().map(|worker| worker.as_str()))
         .with(filter.status.map(ComputeTaskStatus::number))
         .with(filter.compute_plan_key.map(Key::uuid))
         .with(filter.function_key.map(Key::uuid))
+}
+
+/// Walks through the tasks, and looks at the status of each.
+fn list_all() -> String {
+    format!(
+        "-- compute_task::list_all
+        SELECT task.*, current.status
+        FROM {TASKS}
+        WHERE task.channel = $1
+          AND ($6::text IS NULL OR task.worker = $6)
+          AND ($7::smallint IS NULL OR current.status = $7)
+          AND ($8::uuid IS NULL OR task.compute_plan_key = $8)
+          AND ($9::uuid IS NULL OR task.function_key = $9) {}",
+        page_by!("task.creation_date, task.key")
+    )
+}
+
+/// Walks through the statuses: few tasks have one of those that are not final.
+fn list_at_work() -> String {
+    format!(
+        "-- compute_task::list_at_work
+        SELECT task.*, current.status
+        FROM (
+            SELECT *
+            FROM orchestrator.compute_task_status
+            WHERE channel = $1
+              AND ($6::text IS NULL OR worker = $6)
+              AND ($7::smallint IS NULL OR status = $7)
+              AND ($8::uuid IS NULL OR compute_plan_key = $8)
+              AND ($9::uuid IS NULL OR function_key = $9) {}
+        ) AS current
+        CROSS JOIN LATERAL (
+            SELECT * FROM orchestrator.compute_task WHERE key = current.compute_task_key LIMIT 1
+        ) AS task
+        ORDER BY current.creation_date, current.compute_task_key",
+        page_by!("creation_date, compute_task_key")
+    )
 }
 
 /// New compute tasks. They are numbered in the order given, which is that of their registration.
@@ -177,8 +217,8 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]
         "-- compute_task::insert
         INSERT INTO orchestrator.compute_task (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::integer[], $8::smallint[], $9::jsonb[],
-            $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::bigint[])"
+            $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::integer[], $8::json[], $9::json[],
+            $10::json[], $11::json[], $12::bigint[])"
     ))
     .with(channel.as_str())
     .with_column(tasks, |task| task.key.uuid())
@@ -187,11 +227,28 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]
     .with_column(tasks, |task| task.owner.as_str())
     .with_column(tasks, |task| task.worker.as_str())
     .with_column(tasks, |task| task.rank)
-    .with_column(tasks, |task| task.status.number())
     .with_column(tasks, |task| Json(&task.metadata))
     .with_column(tasks, |task| Json(&task.inputs))
     .with_column(tasks, |task| Json(&task.outputs))
     .with_column(tasks, |task| Json(&task.logs_permission))
+    .with_column(tasks, |task| task.creation_date.as_micros())
+}
+
+/// The statuses of the new tasks.
+pub(crate) fn insert_statuses<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]) -> Statement<'a> {
+    Statement::new(
+        "-- compute_task::insert_statuses
+        INSERT INTO orchestrator.compute_task_status
+            (channel, compute_task_key, status, function_key, compute_plan_key, worker, creation_date)
+        SELECT $1, * FROM unnest(
+            $2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[])",
+    )
+    .with(channel.as_str())
+    .with_column(tasks, |task| task.key.uuid())
+    .with_column(tasks, |task| task.status.number())
+    .with_column(tasks, |task| task.function_key.uuid())
+    .with_column(tasks, |task| task.compute_plan_key.uuid())
+    .with_column(tasks, |task| task.worker.as_str())
     .with_column(tasks, |task| task.creation_date.as_micros())
 }
 
@@ -237,9 +294,9 @@ pub(crate) fn update(tasks: &[Arc<ComputeTask>]) -> Vec<Statement<'static>> {
 pub(crate) fn set_status(status: i16, keys: Vec<Uuid>) -> Statement<'static> {
     Statement::new(
         "-- compute_task::set_status
-        UPDATE orchestrator.compute_task
+        UPDATE orchestrator.compute_task_status
         SET status = $1
-        WHERE key = ANY ($2)",
+        WHERE compute_task_key = ANY ($2)",
     )
     .with(status)
     .with(keys)

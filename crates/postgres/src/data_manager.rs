@@ -48,7 +48,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, managers: &'a [Arc<DataManage
         "-- data_manager::insert
         INSERT INTO orchestrator.data_manager (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::jsonb[],
+            $2::uuid[], $3::text[], $4::text[], $5::json[], $6::json[], $7::json[], $8::json[], $9::json[],
             $10::bigint[])"
     ))
     .with(channel.as_str())

@@ -40,7 +40,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, reports: &'a [Arc<FailureRepo
         "-- failure_report::insert
         INSERT INTO orchestrator.failure_report (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::smallint[], $4::smallint[], $5::jsonb[], $6::text[], $7::bigint[])"
+            $2::uuid[], $3::smallint[], $4::smallint[], $5::json[], $6::text[], $7::bigint[])"
     ))
     .with(channel.as_str())
     .with_column(reports, |report| report.asset_key.uuid())

@@ -56,8 +56,8 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, functions: &'a [Arc<Function>
         "-- function::insert
         INSERT INTO orchestrator.function (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::jsonb[],
-            $10::jsonb[], $11::jsonb[], $12::smallint[], $13::bigint[])"
+            $2::uuid[], $3::text[], $4::text[], $5::json[], $6::json[], $7::json[], $8::json[], $9::json[],
+            $10::json[], $11::json[], $12::smallint[], $13::bigint[])"
     ))
     .with(channel.as_str())
     .with_column(functions, |function| function.key.uuid())
@@ -80,7 +80,7 @@ pub(crate) fn update(functions: &[Arc<Function>]) -> Statement<'_> {
         "-- function::update
         UPDATE orchestrator.function AS function
         SET name = updated.name, image = updated.image, status = updated.status
-        FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::smallint[]) AS updated (key, name, image, status)
+        FROM unnest($1::uuid[], $2::text[], $3::json[], $4::smallint[]) AS updated (key, name, image, status)
         WHERE function.key = updated.key",
     )
     .with_column(functions, |function| function.key.uuid())

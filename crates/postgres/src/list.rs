@@ -12,11 +12,25 @@ use tokio_postgres::Row;
 use crate::row::Columns;
 use crate::statement::{Statement, bigint};
 
+/// The end of a statement that lists in the order of these columns, a date and a key.
+macro_rules! page_by {
+    ($columns:literal) => {
+        concat!(
+            "
+      AND ($2::bigint IS NULL OR (",
+            $columns,
+            ") > ($2, $3::uuid))
+    ORDER BY ",
+            $columns,
+            "
+    OFFSET $4::bigint LIMIT $5::bigint"
+        )
+    };
+}
+pub(crate) use page_by;
+
 /// The end of a statement that lists by creation date and key; `$1` is the channel, filters begin at `$6`.
-pub(crate) const PAGE_BY_DATE_AND_KEY: &str = "
-      AND ($2::bigint IS NULL OR (creation_date, key) > ($2, $3::uuid))
-    ORDER BY creation_date, key
-    OFFSET $4::bigint LIMIT $5::bigint";
+pub(crate) const PAGE_BY_DATE_AND_KEY: &str = page_by!("creation_date, key");
 
 /// A page in the words of a statement.
 pub(crate) struct Cursor<P> {

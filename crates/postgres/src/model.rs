@@ -54,7 +54,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, models: &'a [Arc<Model>]) -> 
         "-- model::insert
         INSERT INTO orchestrator.model (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::uuid[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bigint[])"
+            $2::uuid[], $3::uuid[], $4::json[], $5::json[], $6::text[], $7::bigint[])"
     ))
     .with(channel.as_str())
     .with_column(models, |model| model.key.uuid())

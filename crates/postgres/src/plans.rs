@@ -50,8 +50,12 @@ fn fill(rows: u32, status: &str) -> String {
             SELECT gen_random_uuid(), 'channel', '', '', '', '{{}}', n FROM generate_series(1, {rows}) AS n;
         INSERT INTO orchestrator.compute_task OVERRIDING SYSTEM VALUE
             SELECT gen_random_uuid(), n, 'channel', gen_random_uuid(), gen_random_uuid(), 'owner',
-                'worker ' || n % 4, 0, {status}, '{{}}', '[]', '{{}}', '{{}}', n
+                'worker ' || n % 4, 0, '{{}}', '[]', '{{}}', '{{}}', n
             FROM generate_series(1, {rows}) AS n;
+        INSERT INTO orchestrator.compute_task_status
+            SELECT key, (SELECT {status} FROM (VALUES (task.registration)) AS number (n)), channel, function_key,
+                compute_plan_key, worker, creation_date
+            FROM orchestrator.compute_task AS task;
         INSERT INTO orchestrator.compute_task_parent
             SELECT gen_random_uuid(), key FROM orchestrator.compute_task;
         INSERT INTO orchestrator.compute_task_input_asset
