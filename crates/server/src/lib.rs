@@ -41,7 +41,7 @@ mod timestamp;
 pub mod tls;
 mod transport;
 
-pub use event::encode_event;
+pub use event::{encode_event, snapshot};
 pub use membership::Membership;
 pub use options::ServerOptions;
 pub use server::{Error, Server};
