@@ -23,7 +23,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "compute_task";
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "key, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
             logs_permission, creation_date";
 

@@ -47,7 +47,7 @@ pub mod tls;
 mod transport;
 
 pub use access::{Access, AccessControl};
-pub use event::encode_event;
+pub use event::{encode_event, snapshot};
 pub use expiry::{Expiry, Role};
 pub use membership::Membership;
 pub use options::ServerOptions;
