@@ -14,11 +14,12 @@ use crate::list::{BY_DATE_AND_KEY, List};
 use crate::record::{Record, to_json};
 use crate::write::execute_one;
 
-const TABLE: &str = "compute_plan";
-const COLUMNS: &str =
+pub(crate) const TABLE: &str = "compute_plan";
+pub(crate) const COLUMNS: &str =
     "key, channel, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
 
-fn read(record: &Record<'_>) -> Result<ComputePlan> {
+/// The compute plan of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<ComputePlan> {
     Ok(ComputePlan {
         key: record.key("key")?,
         name: record.get("name")?,

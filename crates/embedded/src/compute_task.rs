@@ -17,11 +17,12 @@ use crate::list::{BY_DATE_AND_KEY, List};
 use crate::record::{Record, array, for_each, to_json};
 use crate::write::execute_one;
 
-const TABLE: &str = "compute_task";
-const COLUMNS: &str = "key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, \
+pub(crate) const TABLE: &str = "compute_task";
+pub(crate) const COLUMNS: &str = "key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, \
     outputs, logs_permission, creation_date";
 
-fn read(record: &Record<'_>) -> Result<ComputeTask> {
+/// The compute task of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<ComputeTask> {
     Ok(ComputeTask {
         key: record.key("key")?,
         function_key: record.key("function_key")?,

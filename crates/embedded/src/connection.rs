@@ -3,6 +3,7 @@
 //! SQLite works on the calling thread and may wait for the disk, so every step runs off the async threads. Both kinds are safe to abandon:
 //! a caller that stops waiting leaves no transaction open and no connection behind. Start at [`Lease`] and [`Readers`].
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(
 impl Writer {
     /// Opens the file, makes it if there is none, and brings it to the version of this program.
     pub(crate) fn open(folder: &Arc<Folder>) -> Result<Self> {
-        let mut connection = open(folder, EXISTING | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut connection = open(&folder.database(), EXISTING | OpenFlags::SQLITE_OPEN_CREATE)?;
         // What was acknowledged survives a loss of power; a temporary folder does not even survive the process.
         let synchronous = if folder.is_lasting() { "FULL" } else { "OFF" };
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -130,10 +131,7 @@ impl Readers {
     }
 
     fn open(&self) -> Result<Connection> {
-        let connection = open(&self.folder, EXISTING)?;
-        connection.pragma_update(None, "query_only", true)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
-        Ok(connection)
+        open_to_read(&self.folder.database())
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -141,8 +139,16 @@ impl Readers {
     }
 }
 
-fn open(folder: &Folder, flags: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(folder.database(), flags)?;
+/// A connection to an existing file that cannot write.
+pub(crate) fn open_to_read(database: &Path) -> Result<Connection> {
+    let connection = open(database, EXISTING)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    Ok(connection)
+}
+
+fn open(database: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS_MAX);

@@ -14,11 +14,12 @@ use crate::list::{BY_DATE_AND_KEY, List};
 use crate::record::{Record, to_json};
 use crate::write::execute_one;
 
-const TABLE: &str = "data_manager";
-const COLUMNS: &str =
+pub(crate) const TABLE: &str = "data_manager";
+pub(crate) const COLUMNS: &str =
     "key, channel, name, owner, permissions, logs_permission, description, opener, metadata, creation_date";
 
-fn read(record: &Record<'_>) -> Result<DataManager> {
+/// The data manager of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<DataManager> {
     Ok(DataManager {
         key: record.key("key")?,
         name: record.get("name")?,

@@ -13,15 +13,16 @@ use crate::error::Result;
 use crate::list::{BY_DATE_AND_KEY, List};
 use crate::record::{Record, array, for_each, to_integer};
 
-const TABLE: &str = "data_sample";
+pub(crate) const TABLE: &str = "data_sample";
 /// The keys of the managers come as a JSON array of hexadecimal digits, which is one of the forms that a UUID is read from.
-const COLUMNS: &str = "key, channel, owner, checksum, creation_date, (
+pub(crate) const COLUMNS: &str = "key, channel, owner, checksum, creation_date, (
     SELECT json_group_array(hex(data_manager_key) ORDER BY position)
     FROM data_sample_link
     WHERE data_sample_key = data_sample.key
 ) AS data_manager_keys";
 
-fn read(record: &Record<'_>) -> Result<DataSample> {
+/// The data sample of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<DataSample> {
     Ok(DataSample {
         key: record.key("key")?,
         data_manager_keys: record.json("data_manager_keys")?,

@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::list::{List, NEWEST_FIRST, OLDEST_FIRST};
 use crate::record::{Record, collect, to_integer, to_json};
 
-const TABLE: &str = "event";
-const COLUMNS: &str = "id, position, timestamp, asset_kind, event_kind, asset_key, metadata, encoded, hash";
+pub(crate) const TABLE: &str = "event";
+pub(crate) const COLUMNS: &str =
+    "id, position, timestamp, asset_kind, event_kind, asset_key, metadata, encoded, hash";
 
 /// Every entry that is asked for is there (core/EVT-18).
 const METADATA_CONTAINED: &str = "NOT EXISTS (
@@ -25,7 +26,8 @@ const METADATA_CONTAINED: &str = "NOT EXISTS (
         )
     )";
 
-fn read(record: &Record<'_>) -> Result<StoredEvent> {
+/// The event of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<StoredEvent> {
     Ok(StoredEvent {
         position: record.natural("position")?,
         id: record.key("id")?,

@@ -11,9 +11,11 @@ use rusqlite::{Connection, params};
 use crate::error::Result;
 use crate::record::{Record, array, for_each, to_optional_json};
 
-const TABLE: &str = "failure_report";
+pub(crate) const TABLE: &str = "failure_report";
+pub(crate) const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
 
-fn read(record: &Record<'_>) -> Result<FailureReport> {
+/// The failure report of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<FailureReport> {
     Ok(FailureReport {
         asset_key: record.key("asset_key")?,
         asset_type: record.number("asset_type", FailedAssetKind::from_number)?,
@@ -34,11 +36,13 @@ pub(crate) fn load(
     if assets.is_empty() {
         return Ok(());
     }
-    let sql = "-- failure_report::load
-        SELECT asset_key, asset_type, error_type, logs_address, owner, creation_date
+    let sql = format!(
+        "-- failure_report::load
+        SELECT {COLUMNS}
         FROM failure_report
-        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2";
-    for_each(connection, TABLE, sql, params![array(assets), channel.as_str()], |record| {
+        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2"
+    );
+    for_each(connection, TABLE, &sql, params![array(assets), channel.as_str()], |record| {
         let report = read(record)?;
         facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
         Ok(())

@@ -56,8 +56,13 @@ impl Folder {
 
     /// The file of the database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        database(&self.path)
     }
+}
+
+/// The file of the database in a folder.
+pub(crate) fn database(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
 }
 
 fn lock(folder: &Path) -> Result<File> {

@@ -14,11 +14,12 @@ use crate::list::{BY_DATE_AND_KEY, List};
 use crate::record::{Record, to_json, to_optional_json};
 use crate::write::execute_one;
 
-const TABLE: &str = "function";
-const COLUMNS: &str = "key, channel, name, owner, permissions, description, archive, image, inputs, outputs, metadata, \
+pub(crate) const TABLE: &str = "function";
+pub(crate) const COLUMNS: &str = "key, channel, name, owner, permissions, description, archive, image, inputs, outputs, metadata, \
     status, creation_date";
 
-fn read(record: &Record<'_>) -> Result<Function> {
+/// The function of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<Function> {
     Ok(Function {
         key: record.key("key")?,
         name: record.get("name")?,

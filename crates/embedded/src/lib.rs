@@ -4,6 +4,7 @@
 //! asset, which holds everything about that asset's tables; `schema/` holds the tables themselves. Start at [`Embedded`].
 
 mod address;
+mod audit;
 mod batch;
 mod by_key;
 mod channel;
@@ -28,4 +29,5 @@ mod record;
 mod store;
 mod write;
 
+pub use audit::EmbeddedAudit;
 pub use store::Embedded;

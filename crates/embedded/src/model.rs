@@ -12,10 +12,11 @@ use crate::error::Result;
 use crate::record::{Record, array, for_each, to_json, to_optional_json};
 use crate::write::execute_one;
 
-const TABLE: &str = "model";
-const COLUMNS: &str = "key, channel, compute_task_key, address, permissions, owner, creation_date";
+pub(crate) const TABLE: &str = "model";
+pub(crate) const COLUMNS: &str = "key, channel, compute_task_key, address, permissions, owner, creation_date";
 
-fn read(record: &Record<'_>) -> Result<Model> {
+/// The model of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<Model> {
     Ok(Model {
         key: record.key("key")?,
         compute_task_key: record.key("compute_task_key")?,

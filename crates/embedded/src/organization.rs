@@ -8,9 +8,11 @@ use rusqlite::{Connection, params};
 use crate::error::Result;
 use crate::record::{Record, collect};
 
-const TABLE: &str = "organization";
+pub(crate) const TABLE: &str = "organization";
+pub(crate) const COLUMNS: &str = "id, address, creation_date";
 
-fn read(record: &Record<'_>) -> Result<Organization> {
+/// The organization of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<Organization> {
     Ok(Organization {
         id: record.organization("id")?,
         address: record.get("address")?,
@@ -20,12 +22,14 @@ fn read(record: &Record<'_>) -> Result<Organization> {
 
 /// All of the channel, by creation date and id (core/ORG-8).
 pub(crate) fn list(connection: &Connection, channel: &ChannelName) -> Result<Vec<Organization>> {
-    let sql = "-- organization::list
-        SELECT id, address, creation_date
+    let sql = format!(
+        "-- organization::list
+        SELECT {COLUMNS}
         FROM organization
         WHERE channel = ?1
-        ORDER BY creation_date, id";
-    collect(connection, TABLE, sql, [channel.as_str()], read)
+        ORDER BY creation_date, id"
+    );
+    collect(connection, TABLE, &sql, [channel.as_str()], read)
 }
 
 /// Puts all of the channel.

@@ -10,9 +10,11 @@ use rusqlite::{Connection, params};
 use crate::error::Result;
 use crate::record::{Record, array, for_each};
 
-const TABLE: &str = "output_asset";
+pub(crate) const TABLE: &str = "output_asset";
+pub(crate) const COLUMNS: &str = "compute_task_key, identifier, position, kind, asset_key";
 
-fn read(record: &Record<'_>) -> Result<OutputAsset> {
+/// The output asset of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<OutputAsset> {
     Ok(OutputAsset {
         compute_task_key: record.key("compute_task_key")?,
         identifier: record.get("identifier")?,
@@ -32,12 +34,14 @@ pub(crate) fn load(
     if tasks.is_empty() {
         return Ok(());
     }
-    let sql = "-- output_asset::load
-        SELECT compute_task_key, identifier, position, kind, asset_key
+    let sql = format!(
+        "-- output_asset::load
+        SELECT {COLUMNS}
         FROM output_asset
         WHERE compute_task_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
-        ORDER BY compute_task_key, identifier, position";
-    for_each(connection, TABLE, sql, params![array(tasks), channel.as_str()], |record| {
+        ORDER BY compute_task_key, identifier, position"
+    );
+    for_each(connection, TABLE, &sql, params![array(tasks), channel.as_str()], |record| {
         let output_asset = read(record)?;
         facts.output_assets.entry(output_asset.compute_task_key).or_default().push(Arc::new(output_asset));
         Ok(())

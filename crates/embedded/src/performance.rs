@@ -11,10 +11,11 @@ use crate::error::Result;
 use crate::list::{BY_DATE_AND_PERFORMANCE, List};
 use crate::record::Record;
 
-const TABLE: &str = "performance";
-const COLUMNS: &str = "compute_task_key, identifier, value, creation_date";
+pub(crate) const TABLE: &str = "performance";
+pub(crate) const COLUMNS: &str = "compute_task_key, identifier, value, creation_date";
 
-fn read(record: &Record<'_>) -> Result<Performance> {
+/// The performance of a record.
+pub(crate) fn read(record: &Record<'_>) -> Result<Performance> {
     Ok(Performance {
         compute_task_key: record.key("compute_task_key")?,
         identifier: record.get("identifier")?,

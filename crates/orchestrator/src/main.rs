@@ -1,7 +1,7 @@
 //! The executable: commands, configuration, telemetry, and the one place where a store is chosen for each of them.
 //!
 //! `serve` runs a consortium's server on PostgreSQL, `dev` the same server on the embedded store for one machine, `demo` a whole federated
-//! training on it, `migrate` brings a database up to date, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of
+//! training on it, `migrate` brings a database up to date, `verify` checks one, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of
 //! its own. Called by another name it is another program, see [`drop_in`].
 
 mod bench;
@@ -16,6 +16,7 @@ mod serve;
 mod standalone;
 mod stop;
 mod telemetry;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Bench),
     /// Bring a PostgreSQL database to the newest schema; safe to run again and at the same time as another.
     Migrate(migrate::Migrate),
+    /// Replay the event logs of a store, check their hashes, and compare what they tell with the tables.
+    Verify(verify::Verify),
     /// Make certificates for trying mutual TLS: an authority and a pair for each organization, and for the server.
     Certs(certs::Certs),
 }
@@ -84,6 +87,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve => serve::run().await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::Migrate(migrate) => migrate::run(migrate).await,
+        Command::Verify(verify) => return verify::run(verify).await,
         Command::Certs(certs) => certs::run(&certs),
     };
     match outcome {

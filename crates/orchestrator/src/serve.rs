@@ -42,7 +42,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let http = configuration.http.listen;
     let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
     let server = Server::new(start_service(store, &configuration), server_options(access, &configuration));
-    let reload = reload.run(server.access_control(), configuration.reload.interval);
+    let reload = reload.run(server.access_control(), configuration.reload_interval);
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
@@ -69,6 +69,8 @@ async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres>
 fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service {
     let mut options = service::Options::new(Arc::new(server::encode_event));
     options.retry_budget = configuration.retry_budget;
+    options.queue_length_max = configuration.write_queue_length.get();
+    options.queue_bytes_max = configuration.grpc.limits.request_bytes_per_organization_max;
     options.replay_events_max = configuration.replay_events_batch_size.get();
     Service::new(Arc::new(store), options)
 }
@@ -92,10 +94,9 @@ fn files(tls: &TlsConfiguration) -> Files {
 
 fn server_options(access: Access, configuration: &ServeConfiguration) -> ServerOptions {
     let mut options = ServerOptions::new(access);
-    options.stream_grace = configuration.reload.stream_grace;
     options.policy =
         Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
-    options.message_bytes_max = configuration.grpc.message_size_bytes_max;
+    options.limits = configuration.grpc.limits;
     version().clone_into(&mut options.version);
     options
 }

@@ -5,6 +5,8 @@
 #[path = "processes/image.rs"]
 mod image;
 mod process;
+#[path = "processes/verify.rs"]
+mod verify;
 
 use std::collections::BTreeSet;
 use std::path::Path;

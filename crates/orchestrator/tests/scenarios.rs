@@ -51,7 +51,9 @@ fn main() -> ExitCode {
     cases.push(Trial::test("every scenario of the contract is a script or listed", move || {
         unlisted(&folders)
     }));
-    libtest_mimic::run(&arguments, cases).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, cases);
+    runtime.block_on(servers.verify());
+    conclusion.exit_code()
 }
 
 fn scripts() -> std::path::PathBuf {

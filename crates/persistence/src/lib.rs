@@ -4,6 +4,7 @@
 //! crates `postgres` and `embedded` implement [`Store`], and both pass the suite in `conformance`. Start at [`Store`], then read
 //! [`Batch`], the five steps of a write.
 
+pub mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -18,6 +19,7 @@ use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organiz
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
+pub use audit::Audit;
 pub use error::{Error, Result};
 pub use event_log::{Head, StoredEvent};
 pub use page::{

@@ -15,7 +15,8 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "compute_plan";
 
-const COLUMNS: &str = "key, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
+pub(crate) const COLUMNS: &str =
+    "key, name, tag, owner, metadata, creation_date, cancelation_date, failure_date";
 
 /// Compute plans by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputePlanKey>) -> Query<'a> {

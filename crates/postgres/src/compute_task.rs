@@ -31,6 +31,13 @@ const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank,
 const TASKS: &str = "orchestrator.compute_task AS task
         JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key";
 
+/// Where whole tasks are read from when they are not looked for by anything.
+pub(crate) const WHOLE: &str = "(
+            SELECT task.*, current.status
+            FROM orchestrator.compute_task AS task
+            JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key
+        ) AS whole_task";
+
 /// Compute tasks by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {
     let statement = Statement::new(format!(

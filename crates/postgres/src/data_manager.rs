@@ -15,7 +15,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "data_manager";
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "key, name, owner, permissions, logs_permission, description, opener, metadata, creation_date";
 
 /// Data managers by key.

@@ -17,7 +17,7 @@ use crate::statement::{Statement, bigint};
 pub(crate) const TABLE: &str = "data_sample";
 
 /// The columns of a sample, and its managers in the order of linking.
-const COLUMNS: &str = "key, owner, checksum, creation_date,
+pub(crate) const COLUMNS: &str = "key, owner, checksum, creation_date,
         ARRAY(
             SELECT link.data_manager_key
             FROM orchestrator.data_sample_manager AS link

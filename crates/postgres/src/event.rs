@@ -12,7 +12,8 @@ use crate::statement::{Statement, bigint};
 
 pub(crate) const TABLE: &str = "event";
 
-const COLUMNS: &str = "position, id, timestamp, asset_kind, event_kind, asset_key, metadata, encoded, hash";
+pub(crate) const COLUMNS: &str =
+    "position, id, timestamp, asset_kind, event_kind, asset_key, metadata, encoded, hash";
 
 /// Events by timestamp and position, in the order asked for (core/EVT-21).
 pub(crate) fn list<'a>(

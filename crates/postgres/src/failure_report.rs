@@ -15,7 +15,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "failure_report";
 
-const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
+pub(crate) const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
 
 /// Failure reports by the key of what failed.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FailedAssetKey>) -> Query<'a> {
@@ -51,7 +51,8 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, reports: &'a [Arc<FailureRepo
     .with_column(reports, |report| report.creation_date.as_micros())
 }
 
-fn read(row: &Columns<'_>) -> Result<FailureReport> {
+/// The failure report of a row.
+pub(crate) fn read(row: &Columns<'_>) -> Result<FailureReport> {
     Ok(FailureReport {
         asset_key: row.key("asset_key")?,
         asset_type: row.number("asset_type", FailedAssetKind::from_number)?,

@@ -15,7 +15,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "function";
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "key, name, owner, permissions, description, archive, image, inputs, outputs, metadata, status,
             creation_date";
 

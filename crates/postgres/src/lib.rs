@@ -6,6 +6,7 @@
 //! then read `batch.rs`, and one asset, for example `function.rs`; the tables are in `migrations/`.
 
 mod address;
+mod audit;
 mod batch;
 mod channel;
 mod commit_rate;

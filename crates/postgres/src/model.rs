@@ -14,7 +14,7 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "model";
 
-const COLUMNS: &str = "key, compute_task_key, address, permissions, owner, creation_date";
+pub(crate) const COLUMNS: &str = "key, compute_task_key, address, permissions, owner, creation_date";
 
 /// Models by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ModelKey>) -> Query<'a> {
@@ -77,7 +77,7 @@ pub(crate) fn disable(models: &[Arc<Model>]) -> Statement<'_> {
 }
 
 /// The model of a row.
-fn read(row: &Columns<'_>) -> Result<Model> {
+pub(crate) fn read(row: &Columns<'_>) -> Result<Model> {
     Ok(Model {
         key: row.key("key")?,
         compute_task_key: row.key("compute_task_key")?,

@@ -11,6 +11,8 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "organization";
 
+pub(crate) const COLUMNS: &str = "id, address, creation_date";
+
 /// All organizations of the channel.
 pub(crate) fn load(channel: &ChannelName) -> Query<'_> {
     Query::new(TABLE, list(channel), |row, facts| {
@@ -23,13 +25,13 @@ pub(crate) fn load(channel: &ChannelName) -> Query<'_> {
 
 /// All organizations of the channel, by creation date and id (core/ORG-8).
 pub(crate) fn list(channel: &ChannelName) -> Statement<'_> {
-    Statement::new(
+    Statement::new(format!(
         "-- organization::list
-        SELECT id, address, creation_date
+        SELECT {COLUMNS}
         FROM orchestrator.organization
         WHERE channel = $1
-        ORDER BY creation_date, id",
-    )
+        ORDER BY creation_date, id"
+    ))
     .with(channel.as_str())
 }
 

@@ -12,6 +12,8 @@ use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "performance";
 
+pub(crate) const COLUMNS: &str = "compute_task_key, identifier, value, creation_date";
+
 /// Performances by creation date ascending, task key descending, identifier ascending (compute/PERF-6).
 ///
 /// A comparison of rows has one direction for all columns, so this order has to spell it out; the first
@@ -23,9 +25,9 @@ pub(crate) fn list<'a>(
 ) -> Statement<'a> {
     let Cursor { after, offset, limit } = Cursor::of(page);
     let after = after.as_ref();
-    Statement::new(
+    Statement::new(format!(
         "-- performance::list
-        SELECT compute_task_key, identifier, value, creation_date
+        SELECT {COLUMNS}
         FROM orchestrator.performance
         WHERE channel = $1
           AND ($2::bigint IS NULL OR creation_date >= $2)
@@ -36,8 +38,8 @@ pub(crate) fn list<'a>(
           AND ($7::uuid IS NULL OR compute_task_key = $7)
           AND ($8::text IS NULL OR identifier = $8)
         ORDER BY creation_date, compute_task_key DESC, identifier
-        OFFSET $5::bigint LIMIT $6::bigint",
-    )
+        OFFSET $5::bigint LIMIT $6::bigint"
+    ))
     .with(channel.as_str())
     .with(after.map(|place| place.0.as_micros()))
     .with(after.map(|place| place.1.uuid()))

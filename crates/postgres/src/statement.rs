@@ -52,7 +52,6 @@ impl<'a> Statement<'a> {
     }
 
     /// The text of the statement.
-    #[cfg(test)]
     pub(crate) fn sql(&self) -> &str {
         &self.sql
     }

@@ -7,12 +7,13 @@ use asset::{ChannelName, EventId, Facts, Needs};
 use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
 use async_trait::async_trait;
 use persistence::{
-    Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result,
-    SortOrder, Stages, Store, StoredEvent, WriteSet,
+    Audit, Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter,
+    ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest,
+    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
+use crate::audit::PostgresAudit;
 use crate::batch::{self, PostgresBatch};
 use crate::hint::Hints;
 use crate::list::{page, place};
@@ -88,6 +89,14 @@ impl Postgres {
     /// If the database does not answer.
     pub async fn schema_is_current(&self) -> Result<bool> {
         migration::is_current(&self.connections.reader().await?).await
+    }
+
+    /// Begins an audit of the whole store as it is now, on a connection beside the others.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    pub async fn audit(&self) -> Result<Box<dyn Audit>> {
+        Ok(Box::new(PostgresAudit::begin(self.connections.connector()).await?))
     }
 }
 

@@ -37,6 +37,8 @@ const PORTS: Range<u16> = 20_000..30_000;
 /// More than one, because another process may take a port that was free a moment ago.
 const START_ATTEMPTS_MAX: usize = 5;
 
+const RELOAD: &str = "SELECT pg_reload_conf()";
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A PostgreSQL server on which tests create databases.
@@ -86,6 +88,26 @@ impl Cluster {
     /// If there is no PostgreSQL to be found, or it does not start.
     pub async fn start() -> Self {
         or_panic(Self::try_start().await)
+    }
+
+    /// A new cluster that follows this one and takes over when it is promoted. From now on this one confirms no
+    /// commit that the other has not got.
+    ///
+    /// # Panics
+    /// If it does not start, or this cluster refuses.
+    pub async fn standby(&self) -> Self {
+        or_panic(self.try_standby().await)
+    }
+
+    /// Makes a standby the one that is written to.
+    ///
+    /// # Panics
+    /// If it is none, or does not answer.
+    pub async fn promote(&self) {
+        // It waits for nobody, having no standby of its own.
+        for statement in ["SELECT pg_promote()", "ALTER SYSTEM RESET synchronous_standby_names", RELOAD] {
+            or_panic(execute(&self.url, statement).await);
+        }
     }
 
     /// Creates an empty database.
@@ -139,6 +161,17 @@ impl Cluster {
         Ok(Self { url, supervisor: Some(supervisor) })
     }
 
+    async fn try_standby(&self) -> Result<Self> {
+        let mut supervisor = Supervisor::spawn(&find_programs()?)?;
+        supervisor.ask(&format!("follow {}", self.url)).await?;
+        supervisor.start_on_free_port().await?;
+        execute(&self.url, "ALTER SYSTEM SET synchronous_standby_names = '*'").await?;
+        execute(&self.url, RELOAD).await?;
+        let (credentials, _) = self.url.split_once('@').ok_or("the URL has no credentials")?;
+        let url = format!("{credentials}@127.0.0.1:{}/postgres", supervisor.port);
+        Ok(Self { url, supervisor: Some(supervisor) })
+    }
+
     async fn create_database(&self, template: &str) -> Result<TestDatabase> {
         let name = format!("orchestrator_test_{}", Uuid::new_v4().simple());
         execute(&self.url, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
@@ -159,6 +192,14 @@ impl TestDatabase {
     /// Where a client connects to.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where a client connects to that does not care whether the database is on its cluster or on a standby, as long as
+    /// it can be written to.
+    pub fn url_with_standby(&self, standby: &Cluster) -> String {
+        let port = standby.supervisor.as_ref().map_or(0, |supervisor| supervisor.port);
+        let (address, name) = self.url.rsplit_once('/').unwrap_or((&self.url, ""));
+        format!("{address},127.0.0.1:{port}/{name}?target_session_attrs=read-write")
     }
 }
 

@@ -46,8 +46,8 @@ pub fn encode_event(event: &Event) -> Bytes {
     message.encode_to_vec().into()
 }
 
-/// The asset as it stood right after the change (core/EVT-8).
-fn snapshot(asset: &EventAsset) -> Asset {
+/// The asset as events tell it (core/EVT-8).
+pub fn snapshot(asset: &EventAsset) -> Asset {
     match asset {
         EventAsset::Organization(organization) => Asset::Organization(organization::message(organization)),
         EventAsset::DataSample(sample) => Asset::DataSample(data_sample::message(sample)),

@@ -5,7 +5,6 @@
 //! began is asked again while it lasts: [`Identity::ended`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use asset::{ChannelName, OrganizationId, Refusal};
 use http::{HeaderMap, HeaderValue};
@@ -15,6 +14,7 @@ use tonic::Status;
 use crate::access::{Access, CurrentAccess};
 use crate::caller::Caller;
 use crate::certificate_identity::CertificateIdentity;
+use crate::limits::Limits;
 use crate::peer::Peer;
 use crate::routes::{Answers, Methods};
 use crate::status;
@@ -30,10 +30,8 @@ pub(crate) struct Identity {
     pub(crate) access: CurrentAccess,
     /// Whether the organization that a caller names must be that of its certificate (core/ID-5, ID-6).
     pub(crate) verify_organizations: bool,
-    /// How often it is asked whether the caller of a stream still may follow it.
-    pub(crate) examination_interval: Duration,
-    /// How long such a stream goes on.
-    pub(crate) grace: Duration,
+    /// How often it is asked whether the caller of a stream still may follow it, and how long it goes on then.
+    pub(crate) limits: Limits,
 }
 
 impl Identity {
@@ -59,16 +57,16 @@ impl Identity {
         caller.map(Some).map_err(|failure| status::of_failure(&failure))
     }
 
-    /// Whether a method answers with a stream.
-    pub(crate) fn answers_with_stream(&self, method: &str) -> bool {
-        self.methods.get(method) == Some(&Answers::Stream)
+    /// How many messages a method answers with; one that there is not, with none but its status.
+    pub(crate) fn answers(&self, method: &str) -> Answers {
+        self.methods.get(method).copied().unwrap_or(Answers::Once)
     }
 
     /// Waits until the caller of a stream would not get in any more, and then for the grace (core/DEF-9).
     pub(crate) async fn ended(self: Arc<Self>, caller: Caller, peer: Peer) {
         let admits = |access: &Arc<Access>| self.admits(&caller, &peer, access);
-        self.access.clone().ended(self.examination_interval, admits).await;
-        tokio::time::sleep(self.grace).await;
+        self.access.clone().ended(self.limits.examination_interval, admits).await;
+        tokio::time::sleep(self.limits.stream_grace).await;
     }
 
     fn admits(&self, caller: &Caller, peer: &Peer, access: &Arc<Access>) -> bool {
@@ -153,14 +151,13 @@ mod tests {
             methods: Methods::from([("/test.Service/Method".to_owned(), Answers::Once)]),
             access: AccessControl::new(Membership::default().into()).follow(),
             verify_organizations: true,
-            examination_interval: Duration::MAX,
-            grace: Duration::ZERO,
+            limits: Limits::default(),
         };
         let headers = HeaderMap::from_iter([(
             http::HeaderName::from_static("mspid"),
             HeaderValue::from_static("OrgA"),
         )]);
-        let status = identity.identify("/test.Service/Method", &headers, &Peer::Plain).unwrap_err();
+        let status = identity.identify("/test.Service/Method", &headers, &Peer::plain()).unwrap_err();
         assert_eq!((status.code(), status.message()), (tonic::Code::Internal, "OE0007: internal error"));
     }
 }

@@ -1,10 +1,10 @@
-//! Peers: who is at the other end of a connection, and what its certificate is worth at the moment (core/ID-6, ID-11, DEF-9).
+//! Peers: who is at the other end of a connection, what its certificate is worth at the moment, and whether it has calls under way (core/ID-6,
+//! ID-11, DEF-9).
 //!
 //! A certificate is presented once, in the handshake, but what it proves can end while the connection lives: it expires, or its authority is
 //! withdrawn. So it is examined again whenever access has changed, and now and then. Start at [`Peer::certificate`].
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
@@ -17,16 +17,25 @@ use crate::certificate_identity::CertificateIdentity;
 pub(crate) struct NotTrusted;
 
 /// Who is at the other end of a connection. Found in the extensions of its requests.
-#[derive(Clone, Debug)]
-pub(crate) enum Peer {
-    /// It speaks plain text, and has proved nothing.
-    Plain,
-    /// It speaks TLS.
-    Encrypted(Arc<Presented>),
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// `None`: it speaks plain text, and has proved nothing.
+    presented: Option<Arc<Presented>>,
+    calls: Arc<Mutex<Calls>>,
 }
 
+/// The calls of a connection.
+struct Calls {
+    open: usize,
+    /// When the last one ended, or the connection began.
+    idle_since: Instant,
+}
+
+/// A call that is under way until this is dropped.
+pub(crate) struct OpenCall(Arc<Mutex<Calls>>);
+
 /// What a peer has presented in its handshake.
-pub(crate) struct Presented {
+struct Presented {
     /// Its certificate and those it has sent along; empty if it was not asked.
     chain: Vec<CertificateDer<'static>>,
     /// For how long the outcome of an examination is good.
@@ -43,9 +52,19 @@ struct Examined {
 }
 
 impl Peer {
+    /// A peer that speaks plain text.
+    pub(crate) fn plain() -> Self {
+        Self::new(None)
+    }
+
     /// A peer that has presented these certificates.
     pub(crate) fn encrypted(chain: Vec<CertificateDer<'static>>, examination_interval: Duration) -> Self {
-        Self::Encrypted(Arc::new(Presented { chain, examination_interval, examined: Mutex::default() }))
+        Self::new(Some(Presented { chain, examination_interval, examined: Mutex::default() }))
+    }
+
+    fn new(presented: Option<Presented>) -> Self {
+        let calls = Calls { open: 0, idle_since: Instant::now() };
+        Self { presented: presented.map(Arc::new), calls: Arc::new(Mutex::new(calls)) }
     }
 
     /// What the peer has proved, as things stand; `None` in plain text.
@@ -56,16 +75,51 @@ impl Peer {
         &self,
         access: &Arc<Access>,
     ) -> Result<Option<CertificateIdentity>, NotTrusted> {
-        match self {
-            Self::Plain => Ok(None),
-            Self::Encrypted(presented) => presented.identity(access).map(Some),
+        self.presented.as_ref().map(|presented| presented.identity(access)).transpose()
+    }
+
+    /// Begins a call.
+    pub(crate) fn begin_call(&self) -> OpenCall {
+        lock(&self.calls).open += 1;
+        OpenCall(Arc::clone(&self.calls))
+    }
+
+    /// Whether a call is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        lock(&self.calls).open > 0
+    }
+
+    /// Waits until the connection has had no call for this long; without a `timeout` for ever.
+    pub(crate) async fn idle(&self, timeout: Option<Duration>) {
+        let Some(timeout) = timeout else { return std::future::pending().await };
+        loop {
+            let left = match &*lock(&self.calls) {
+                Calls { open: 0, idle_since } => timeout.saturating_sub(idle_since.elapsed()),
+                _ => timeout,
+            };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
         }
     }
 }
 
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let mut calls = lock(&self.0);
+        calls.open -= 1;
+        calls.idle_since = Instant::now();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Presented {
     fn identity(&self, access: &Arc<Access>) -> Result<CertificateIdentity, NotTrusted> {
-        let mut examined = self.examined.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut examined = lock(&self.examined);
         match &*examined {
             Some(examined) if examined.counts(access, self.examination_interval) => examined.outcome.clone(),
             _ => {
@@ -89,11 +143,5 @@ impl Presented {
 impl Examined {
     fn counts(&self, access: &Arc<Access>, interval: Duration) -> bool {
         std::ptr::eq(self.access.as_ptr(), Arc::as_ptr(access)) && self.at.elapsed() < interval
-    }
-}
-
-impl fmt::Debug for Presented {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented").field("certificates", &self.chain.len()).finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -21,8 +22,11 @@ use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
 use crate::access_log::AccessLine;
+use crate::allowance::{Allowances, CountedBody, Share};
 use crate::identity::Identity;
-use crate::peer::Peer;
+use crate::limits::Limits;
+use crate::peer::{OpenCall, Peer};
+use crate::routes::Answers;
 use crate::status;
 use crate::stopping::Stopping;
 
@@ -31,10 +35,12 @@ use crate::stopping::Stopping;
 pub(crate) struct Pipeline {
     /// Establishes the caller.
     pub(crate) identity: Arc<Identity>,
+    /// Bounds what one organization has under way.
+    pub(crate) allowances: Arc<Allowances>,
     /// The services.
     pub(crate) routes: Routes,
-    /// The largest request that the services read, in bytes.
-    pub(crate) message_bytes_max: usize,
+    /// What a call may send and take time for.
+    pub(crate) limits: Limits,
     /// Ends the streams.
     pub(crate) stopping: Stopping,
 }
@@ -43,36 +49,42 @@ impl Pipeline {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let mut access = AccessLine::begin(&request);
         let span = access.span();
-        let (mut response, authority_ended) = self.pass(request).instrument(span.clone()).await;
-        correct_status(&mut response, self.message_bytes_max);
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(Peer::plain);
+        let open = peer.begin_call();
+        let (mut response, tenure) = match self.pass(request, peer).instrument(span.clone()).await {
+            Ok(passed) => passed,
+            Err(status) => (status.into_http(), Tenure::default()),
+        };
+        correct_status(&mut response, self.limits.message_bytes_max);
         access.note(response.headers());
         let stopping = Some(self.stopping);
         response.map(|body| {
-            Body::new(ResponseBody { body, access, span, stopping, stopped: None, authority_ended })
+            Body::new(ResponseBody { body, access, span, stopping, stopped: None, tenure, _open: open })
         })
     }
 
-    /// Lets a request through to its service, if it may pass. Also gives that which ends the stream it may be answered with.
-    async fn pass(&self, mut request: Request<Body>) -> (Response<Body>, Option<BoxFuture<'static, ()>>) {
+    /// Lets a request through to its service, if it may pass.
+    async fn pass(&self, mut request: Request<Body>, peer: Peer) -> Result<(Response<Body>, Tenure), Status> {
         let method = request.uri().path();
-        let streams = self.identity.answers_with_stream(method);
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::Plain);
-        match self.identity.identify(method, request.headers(), &peer) {
-            Ok(None) => (self.contain(request).await, None),
-            Ok(Some(caller)) => {
-                let ended = streams.then(|| Arc::clone(&self.identity).ended(caller.clone(), peer).boxed());
-                request.extensions_mut().insert(caller);
-                (self.contain(request).await, ended)
-            }
-            Err(status) => (status.into_http(), None),
-        }
+        let answers = self.identity.answers(method);
+        let Some(caller) = self.identity.identify(method, request.headers(), &peer)? else {
+            return Ok((self.contain(request).await, Tenure::default()));
+        };
+        let share = self.allowances.begin(&caller.organization, answers)?;
+        let ended = || Arc::clone(&self.identity).ended(caller.clone(), peer).boxed();
+        let authority_ended = (answers == Answers::Stream).then(ended);
+        request.extensions_mut().insert(caller);
+        let request = request.map(|body| Body::new(CountedBody::new(body, Arc::clone(&share))));
+        Ok((self.contain(request).await, Tenure { authority_ended, _share: Some(share) }))
     }
 
-    /// Lets a service answer; its fault is the fault of this call alone (core/DEF-14).
+    /// Lets a service answer, in time; its fault is the fault of this call alone (core/DEF-14).
     async fn contain(&self, request: Request<Body>) -> Response<Body> {
-        match AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind().await {
-            Ok(Ok(response)) => response,
-            Err(_panic) => fault().into_http(),
+        let answer = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        match timeout(self.limits.call_timeout, answer).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Err(_panic)) => fault().into_http(),
+            Err(_elapsed) => status::overdue().into_http(),
         }
     }
 }
@@ -107,6 +119,14 @@ fn correct_status(response: &mut Response<Body>, message_bytes_max: usize) {
     }
 }
 
+/// What a caller has while its call lasts; a call without a caller has nothing.
+#[derive(Default)]
+struct Tenure {
+    /// Ends a stream; until then its caller may follow it.
+    authority_ended: Option<BoxFuture<'static, ()>>,
+    _share: Option<Arc<Share>>,
+}
+
 /// A response on its way: writes the call's line in the log when it ends, contains a fault of its stream, and ends it when the server stops
 /// or the caller may no longer follow it.
 struct ResponseBody {
@@ -116,8 +136,8 @@ struct ResponseBody {
     stopping: Option<Stopping>,
     /// Made when the body first waits: most never do.
     stopped: Option<BoxFuture<'static, ()>>,
-    /// Ends a stream; until then its caller may follow it.
-    authority_ended: Option<BoxFuture<'static, ()>>,
+    tenure: Tenure,
+    _open: OpenCall,
 }
 
 type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
@@ -147,9 +167,9 @@ impl http_body::Body for ResponseBody {
         let this = self.get_mut();
         let span = this.span.clone();
         let _entered = span.enter();
-        let ended = this.authority_ended.as_mut().is_some_and(|ended| ended.poll_unpin(context).is_ready());
-        if ended {
-            this.authority_ended = None;
+        let authority_ended = &mut this.tenure.authority_ended;
+        if authority_ended.as_mut().is_some_and(|ended| ended.poll_unpin(context).is_ready()) {
+            *authority_ended = None;
             return this.end(&status::authority_ended());
         }
         let polled = match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(context))) {
@@ -178,7 +198,6 @@ impl http_body::Body for ResponseBody {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::time::Duration;
 
     use futures::stream;
     use http_body::Body as _;
@@ -189,7 +208,6 @@ mod tests {
     use super::*;
     use crate::access::AccessControl;
     use crate::membership::Membership;
-    use crate::routes::Answers;
     use crate::stopping::{self, Stop};
 
     /// A service with the faults that ours must not have.
@@ -237,11 +255,12 @@ mod tests {
             methods: methods.into(),
             access: AccessControl::new(Membership::new(north).into()).follow(),
             verify_organizations: false,
-            examination_interval: Duration::from_secs(60),
-            grace: Duration::ZERO,
+            limits: Limits::default(),
         };
         let routes = Routes::new(Faulty);
-        (Pipeline { identity: Arc::new(identity), routes, message_bytes_max: 1, stopping }, stop)
+        let limits = Limits::default();
+        let allowances = Allowances::new(limits);
+        (Pipeline { identity: Arc::new(identity), allowances, routes, limits, stopping }, stop)
     }
 
     async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {

@@ -26,6 +26,9 @@ use crate::health::HealthService;
 use crate::server::Error;
 use crate::stopping::Stopping;
 
+/// The largest request of health and reflection, in bytes.
+const SMALL_MESSAGE_BYTES_MAX: usize = 4096;
+
 /// What reflection tells, and what there is to call.
 const DESCRIPTORS: [&[u8]; 4] = [
     proto::FILE_DESCRIPTOR_SET,
@@ -48,6 +51,12 @@ pub(crate) fn routes(
             $server::from_arc(Arc::clone(handler)).max_decoding_message_size(message_bytes_max)
         };
     }
+    // What everybody may ask, even without being a member, is short.
+    macro_rules! small {
+        ($server:expr) => {
+            $server.max_decoding_message_size(message_bytes_max.min(SMALL_MESSAGE_BYTES_MAX))
+        };
+    }
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure().include_reflection_service(false);
         DESCRIPTORS
@@ -68,9 +77,9 @@ pub(crate) fn routes(
         .add_service(application!(ProfilingServiceServer))
         .add_service(application!(InfoServiceServer))
         .add_service(EventService { handler: Arc::clone(handler), message_bytes_max })
-        .add_service(HealthServer::new(HealthService(stopping)))
-        .add_service(reflection().build_v1().map_err(Error::descriptors)?)
-        .add_service(reflection().build_v1alpha().map_err(Error::descriptors)?)
+        .add_service(small!(HealthServer::new(HealthService(stopping))))
+        .add_service(small!(reflection().build_v1().map_err(Error::descriptors)?))
+        .add_service(small!(reflection().build_v1alpha().map_err(Error::descriptors)?))
         .prepare())
 }
 

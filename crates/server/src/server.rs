@@ -6,6 +6,7 @@ use service::Service;
 use tokio::net::TcpListener;
 
 use crate::access::AccessControl;
+use crate::allowance::Allowances;
 use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::options::ServerOptions;
@@ -52,7 +53,7 @@ impl Server {
     /// Serves the connections of `listener` until `shutdown` is there.
     ///
     /// Then health turns NOT_SERVING, no connection is accepted any more, streams end with UNAVAILABLE and never with OK, and running unary
-    /// calls finish, for [`ServerOptions::shutdown_timeout`] at most (core/HLT-2, SUB-11, OPS-4).
+    /// calls finish, for [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout) at most (core/HLT-2, SUB-11, OPS-4).
     ///
     /// # Errors
     /// [`Error`] if it cannot serve at all.
@@ -62,9 +63,9 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         let (stop, stopping) = stopping::stop();
-        let shutdown_timeout = self.options.shutdown_timeout;
+        let shutdown_timeout = self.options.limits.shutdown_timeout;
         let connections = transport::connections(listener, &self.options, &self.access.follow());
-        let server = transport::builder(&self.options);
+        let server = transport::builder(&self.options.limits);
         let pipeline = self.pipeline(stopping.clone())?;
         let signal = async move {
             shutdown.await;
@@ -83,18 +84,19 @@ impl Server {
 
     fn pipeline(self, stopping: Stopping) -> Result<Pipeline, Error> {
         let options = self.options;
-        let ServerOptions { policy, version, message_bytes_max, response_bytes_max, .. } = options;
+        let ServerOptions { policy, version, limits, .. } = options;
+        let response_bytes_max = limits.response_bytes_max;
         let handler = Arc::new(Handler { service: self.service, policy, response_bytes_max, version });
         Ok(Pipeline {
             identity: Arc::new(Identity {
                 methods: routes::methods()?,
                 access: self.access.follow(),
                 verify_organizations: options.access.tls.is_some_and(|tls| tls.verifies_organizations()),
-                examination_interval: options.examination_interval,
-                grace: options.stream_grace,
+                limits,
             }),
-            routes: routes::routes(&handler, message_bytes_max, stopping.clone())?,
-            message_bytes_max,
+            allowances: Allowances::new(limits),
+            routes: routes::routes(&handler, limits.message_bytes_max, stopping.clone())?,
+            limits,
             stopping,
         })
     }

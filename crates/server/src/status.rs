@@ -49,6 +49,26 @@ pub(crate) fn not_trusted() -> Status {
     Status::unavailable("the certificate of this connection is not trusted any more; connect again")
 }
 
+/// The status of a call that has taken too long, its request or its turn: the caller may try again.
+pub(crate) fn overdue() -> Status {
+    Status::unavailable("the call has taken too long")
+}
+
+/// The status of a call of an organization that has as many under way as it may: some of them will end soon.
+pub(crate) fn too_many_calls() -> Status {
+    Status::unavailable("too many calls of the organization are under way; try again")
+}
+
+/// The status of a stream of an organization that follows as many as it may.
+pub(crate) fn too_many_streams() -> Status {
+    Status::resource_exhausted("the organization has as many streams open as it may")
+}
+
+/// The status of a call whose request is more than the organization may have under way.
+pub(crate) fn too_many_request_bytes() -> Status {
+    Status::resource_exhausted("the requests of the organization that are under way are too large together")
+}
+
 /// The table of core/ERR-2.
 fn code(code: Code) -> tonic::Code {
     match code {

@@ -1,39 +1,35 @@
-//! Connections: how they are accepted, what they may ask for before and beside their calls, and when they are cut (core/SUB-14, OPS-3, DEF-9).
+//! Transport: how connections are accepted, and what HTTP/2 may ask for beside its calls (core/SUB-14, OPS-3).
 //!
-//! Owns everything between a listening socket and the first call: accepting with a pause after trouble, the time a peer has to begin, pings,
-//! and the limits of HTTP/2. What a certificate proves is known to `peer`, which is only carried from here to the calls.
+//! Owns everything between a listening socket and an open connection: accepting with a pause after trouble, the count of connections, and the
+//! handshake. What ends a connection later is known to `connection`; what a certificate proves, to `peer`, which is only carried from here.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Fuse};
 use futures::stream::{self, Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Sleep, timeout};
-use tonic::transport::server::Connected;
+use tokio::time::timeout;
 
 use crate::access::CurrentAccess;
+use crate::connection::{ByteStream, Connection};
+use crate::limits::Limits;
 use crate::options::ServerOptions;
 use crate::peer::Peer;
+use crate::slots::{Slot, Slots};
 
-/// Bytes with which every HTTP/2 client begins.
-const PREFACE_BYTES: usize = 24;
 /// The pause after a connection could not be accepted, for example because no file descriptor was left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Handshakes under way; further connections wait to be accepted.
-const HANDSHAKES_MAX: usize = 1024;
 
-/// A server with the limits of `options`.
-pub(crate) fn builder(options: &ServerOptions) -> tonic::transport::Server {
+/// A server with these limits.
+pub(crate) fn builder(limits: &Limits) -> tonic::transport::Server {
     tonic::transport::Server::builder()
-        .max_concurrent_streams(options.streams_per_connection_max)
-        .http2_max_header_list_size(options.header_list_bytes_max)
-        .http2_keepalive_interval(Some(options.ping_interval))
-        .http2_keepalive_timeout(Some(options.ping_timeout))
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        .http2_max_header_list_size(limits.header_list_bytes_max)
+        .http2_max_pending_accept_reset_streams(Some(limits.pending_resets_max))
+        .http2_keepalive_interval(Some(limits.ping_interval))
+        .http2_keepalive_timeout(Some(limits.ping_timeout))
 }
 
 /// The connections of a listener that have come through their handshake; others cost nobody but themselves.
@@ -42,27 +38,28 @@ pub(crate) fn connections(
     options: &ServerOptions,
     access: &CurrentAccess,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
-    let opening = Opening {
-        access: access.clone(),
-        patience: options.handshake_timeout,
-        nodelay: options.tcp_nodelay,
-        examination_interval: options.examination_interval,
-        grace: options.stream_grace,
-    };
-    stream::unfold(listener, |listener| async {
-        let stream = accept(&listener).await;
-        Some((stream, listener))
+    let limits = options.limits;
+    let opening = Opening { access: access.clone(), limits, nodelay: options.tcp_nodelay };
+    let accepting = (listener, Slots::new(&limits));
+    stream::unfold(accepting, |(listener, slots)| async {
+        let accepted = accept(&listener, &slots).await;
+        Some((accepted, (listener, slots)))
     })
     // Each handshake is a task of its own, so that no slow one holds up the rest.
-    .map(move |stream| tokio::spawn(opening.clone().open(stream)))
-    .buffer_unordered(HANDSHAKES_MAX)
+    .map(move |(stream, slot)| tokio::spawn(opening.clone().open(stream, slot)))
+    .buffer_unordered(limits.connections_max)
     .filter_map(async |opened| opened.ok().flatten().map(Ok))
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection that there is a slot for; others are closed at once.
+async fn accept(listener: &TcpListener, slots: &Arc<Slots>) -> (TcpStream, Slot) {
     loop {
         match listener.accept().await {
-            Ok((stream, _address)) => return stream,
+            Ok((stream, address)) => {
+                if let Some(slot) = slots.take(address.ip()) {
+                    return (stream, slot);
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -75,129 +72,30 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 #[derive(Clone)]
 struct Opening {
     access: CurrentAccess,
-    patience: Duration,
+    limits: Limits,
     nodelay: bool,
-    examination_interval: Duration,
-    grace: Duration,
 }
 
 impl Opening {
-    async fn open(self, stream: TcpStream) -> Option<Connection> {
+    async fn open(self, stream: TcpStream, slot: Slot) -> Option<Connection> {
         let address = stream.peer_addr().ok().map(tracing::field::display);
-        self.try_open(stream)
+        self.try_open(stream, slot)
             .await
             .inspect_err(|error| tracing::info!(address, %error, "a connection could not be opened"))
             .ok()
     }
 
-    async fn try_open(self, stream: TcpStream) -> io::Result<Connection> {
+    async fn try_open(self, stream: TcpStream, slot: Slot) -> io::Result<Connection> {
         stream.set_nodelay(self.nodelay)?;
         let Some(tls) = self.access.now().tls.clone() else {
-            return Ok(self.connection(Box::pin(stream), Peer::Plain));
+            return Ok(self.connection(Box::pin(stream), Peer::plain(), slot));
         };
-        let (stream, chain) = timeout(self.patience, tls.accept(stream)).await??;
-        let peer = Peer::encrypted(chain, self.examination_interval);
-        Ok(self.connection(Box::pin(stream), peer))
+        let (stream, chain) = timeout(self.limits.handshake_timeout, tls.accept(stream)).await??;
+        let peer = Peer::encrypted(chain, self.limits.examination_interval);
+        Ok(self.connection(Box::pin(stream), peer, slot))
     }
 
-    fn connection(self, stream: Pin<Box<dyn ByteStream>>, peer: Peer) -> Connection {
-        let deadline = Box::pin(tokio::time::sleep(self.patience));
-        let beginning = Some(Beginning { bytes_left: PREFACE_BYTES, deadline });
-        let cut = cut(peer.clone(), self.access, self.examination_interval, 2 * self.grace);
-        Connection { stream, peer, beginning, cut: cut.boxed().fuse() }
-    }
-}
-
-/// Waits until the peer's certificate is not trusted any more, and then for twice the grace of its streams: a client that is left connected
-/// would never come with its next certificate.
-async fn cut(peer: Peer, access: CurrentAccess, interval: Duration, grace: Duration) {
-    access.ended(interval, |access| peer.certificate(access).is_ok()).await;
-    tokio::time::sleep(grace).await;
-}
-
-/// Bytes in both directions, encrypted underneath or not.
-trait ByteStream: AsyncRead + AsyncWrite + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
-
-/// A connection that fails unless its peer begins in time: a peer that says nothing must not hold it for ever. It also fails when it is cut.
-pub(crate) struct Connection {
-    stream: Pin<Box<dyn ByteStream>>,
-    peer: Peer,
-    beginning: Option<Beginning>,
-    cut: Fuse<BoxFuture<'static, ()>>,
-}
-
-struct Beginning {
-    bytes_left: usize,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl Beginning {
-    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.cut.poll_unpin(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        let filled_before = buffer.filled().len();
-        let polled = self.stream.as_mut().poll_read(context, buffer);
-        let Some(beginning) = &mut self.beginning else {
-            return polled;
-        };
-        if polled.is_pending() {
-            return beginning.poll_overdue(context);
-        }
-        beginning.bytes_left = beginning.bytes_left.saturating_sub(buffer.filled().len() - filled_before);
-        if beginning.bytes_left == 0 {
-            self.beginning = None;
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_shutdown(context)
+    fn connection(self, stream: Pin<Box<dyn ByteStream>>, peer: Peer, slot: Slot) -> Connection {
+        Connection::new(stream, peer, slot, self.access, &self.limits)
     }
 }

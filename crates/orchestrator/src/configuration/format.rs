@@ -22,6 +22,9 @@ pub(crate) struct Format<T> {
 
 const MESSAGE_SIZE_BYTES: RangeInclusive<usize> = 64 * 1024..=256 * 1024 * 1024;
 
+const HEADER_LIST_SIZE_BYTES: RangeInclusive<u32> = 4 * 1024..=16 * 1024 * 1024;
+const STREAM_COUNTS: RangeInclusive<u32> = 1..=65_536;
+
 pub(crate) const BOOLEAN: Format<bool> =
     Format { expected: "one of 1, t, T, TRUE, true, True or 0, f, F, FALSE, false, False", parse: boolean };
 
@@ -39,12 +42,28 @@ pub(crate) const DURATION: Format<Duration> = Format {
     parse: |text| Some(go_duration::parse(text)?.try_into().unwrap_or(Duration::ZERO)),
 };
 
+/// Where no time at all would let nobody through.
+pub(super) const POSITIVE_DURATION: Format<Duration> = Format {
+    expected: "a duration above zero with units (ns, us, ms, s, m, h) such as 500ms, 1.5s or 1h30m",
+    parse: |text| Duration::try_from(go_duration::parse(text)?).ok().filter(|duration| !duration.is_zero()),
+};
+
 pub(super) const POSITIVE_INTEGER: Format<NonZeroUsize> =
     Format { expected: "a decimal integer of at least 1", parse: |text| text.parse().ok() };
 
 pub(super) const MESSAGE_SIZE: Format<usize> = Format {
     expected: "a number of bytes from 65536 (64 KiB) to 268435456 (256 MiB)",
     parse: |text| text.parse().ok().filter(|bytes| MESSAGE_SIZE_BYTES.contains(bytes)),
+};
+
+pub(super) const HEADER_LIST_SIZE: Format<u32> = Format {
+    expected: "a number of bytes from 4096 (4 KiB) to 16777216 (16 MiB)",
+    parse: |text| text.parse().ok().filter(|bytes| HEADER_LIST_SIZE_BYTES.contains(bytes)),
+};
+
+pub(super) const STREAM_COUNT: Format<u32> = Format {
+    expected: "a decimal integer from 1 to 65536",
+    parse: |text| text.parse().ok().filter(|count| STREAM_COUNTS.contains(count)),
 };
 
 pub(super) const SOCKET_ADDRESS: Format<SocketAddr> = Format {

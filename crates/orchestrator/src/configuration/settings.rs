@@ -35,6 +35,7 @@ pub(super) const DATABASE_URL: Setting = Setting::secret("ORCHESTRATOR_DATABASE_
 pub(super) const MIGRATE_ON_START: Setting = Setting::optional("ORCHESTRATOR_MIGRATE_ON_START", "true");
 pub(super) const CHANNEL_CONFIG: Setting = Setting::required("ORCHESTRATOR_CHANNEL_CONFIG");
 pub(super) const TX_RETRY_BUDGET: Setting = Setting::required("ORCHESTRATOR_TX_RETRY_BUDGET");
+pub(super) const WRITE_QUEUE_LENGTH: Setting = Setting::optional("ORCHESTRATOR_WRITE_QUEUE_LENGTH", "4096");
 pub(super) const REPLAY_EVENTS_BATCH_SIZE: Setting =
     Setting::optional("ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE", "100");
 pub(super) const REFUSE_ASSETS_THAT_STOP_CONSUMERS: Setting =
@@ -51,6 +52,28 @@ pub(super) const STREAM_GRACE: Setting = Setting::optional("ORCHESTRATOR_STREAM_
 pub(super) const GRPC_LISTEN: Setting = Setting::optional("ORCHESTRATOR_GRPC_LISTEN", "[::]:9000");
 pub(super) const GRPC_MAX_MESSAGE_SIZE: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_MAX_MESSAGE_SIZE", "4194304");
+pub(super) const GRPC_MAX_HEADER_LIST_SIZE: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_HEADER_LIST_SIZE", "65536");
+pub(super) const GRPC_MAX_CONNECTIONS: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_CONNECTIONS", "4096");
+pub(super) const GRPC_MAX_CONNECTIONS_PER_ADDRESS: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_CONNECTIONS_PER_ADDRESS", "256");
+pub(super) const GRPC_MAX_STREAMS_PER_CONNECTION: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_STREAMS_PER_CONNECTION", "1024");
+pub(super) const GRPC_MAX_PENDING_RESETS: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_PENDING_RESETS", "20");
+pub(super) const GRPC_MAX_CALLS_PER_ORGANIZATION: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_CALLS_PER_ORGANIZATION", "256");
+pub(super) const GRPC_MAX_STREAMS_PER_ORGANIZATION: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_STREAMS_PER_ORGANIZATION", "1024");
+pub(super) const GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION", "67108864");
+pub(super) const GRPC_HANDSHAKE_TIMEOUT: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_HANDSHAKE_TIMEOUT", "10s");
+pub(super) const GRPC_IDLE_TIMEOUT: Setting = Setting::optional("ORCHESTRATOR_GRPC_IDLE_TIMEOUT", "2h");
+pub(super) const GRPC_CALL_TIMEOUT: Setting = Setting::optional("ORCHESTRATOR_GRPC_CALL_TIMEOUT", "60s");
+pub(super) const GRPC_PING_INTERVAL: Setting = Setting::optional("ORCHESTRATOR_GRPC_PING_INTERVAL", "60s");
+pub(super) const GRPC_PING_TIMEOUT: Setting = Setting::optional("ORCHESTRATOR_GRPC_PING_TIMEOUT", "20s");
 pub(super) const GRPC_KEEPALIVE_POLICY_MIN_TIME: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_KEEPALIVE_POLICY_MIN_TIME", "30s");
 pub(super) const GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM: Setting =
@@ -61,11 +84,12 @@ pub(super) const LOG_LEVEL: Setting = Setting::optional("LOG_LEVEL", "info");
 pub(super) const LOG_SQL_VERBOSE: Setting = Setting::optional("LOG_SQL_VERBOSE", "false");
 
 /// Every setting, in the order of the page for operators.
-pub(super) const ALL: [Setting; 23] = [
+pub(super) const ALL: [Setting; 37] = [
     DATABASE_URL,
     MIGRATE_ON_START,
     CHANNEL_CONFIG,
     TX_RETRY_BUDGET,
+    WRITE_QUEUE_LENGTH,
     REPLAY_EVENTS_BATCH_SIZE,
     REFUSE_ASSETS_THAT_STOP_CONSUMERS,
     TLS_ENABLED,
@@ -79,6 +103,19 @@ pub(super) const ALL: [Setting; 23] = [
     STREAM_GRACE,
     GRPC_LISTEN,
     GRPC_MAX_MESSAGE_SIZE,
+    GRPC_MAX_HEADER_LIST_SIZE,
+    GRPC_MAX_CONNECTIONS,
+    GRPC_MAX_CONNECTIONS_PER_ADDRESS,
+    GRPC_MAX_STREAMS_PER_CONNECTION,
+    GRPC_MAX_PENDING_RESETS,
+    GRPC_MAX_CALLS_PER_ORGANIZATION,
+    GRPC_MAX_STREAMS_PER_ORGANIZATION,
+    GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION,
+    GRPC_HANDSHAKE_TIMEOUT,
+    GRPC_IDLE_TIMEOUT,
+    GRPC_CALL_TIMEOUT,
+    GRPC_PING_INTERVAL,
+    GRPC_PING_TIMEOUT,
     GRPC_KEEPALIVE_POLICY_MIN_TIME,
     GRPC_KEEPALIVE_POLICY_PERMIT_WITHOUT_STREAM,
     HTTP_LISTEN,

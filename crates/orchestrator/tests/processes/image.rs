@@ -150,7 +150,7 @@ async fn the_server_container_starts_answers_its_probes_and_ends_when_told_to() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_get_through_tls_and_mutual_tls_with_the_servers_own_pair() {
-    // core/HLT-2: outside the identity check
+    // core/HLT-1, ID-9: outside the identity check
     let (image, folder) = (Image::new(), tempfile::tempdir().unwrap());
     std::fs::create_dir_all(image.root.path().join("var/orchestrator")).unwrap();
     let mounts = image.root.path().join("var/orchestrator/tls");

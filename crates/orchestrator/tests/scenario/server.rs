@@ -51,7 +51,7 @@ pub(crate) struct Servers {
 struct Started {
     wire: Wire,
     _process: Option<Process>,
-    _database: Option<postgres::testing::TestDatabase>,
+    database: Option<postgres::testing::TestDatabase>,
 }
 
 impl Servers {
@@ -73,6 +73,16 @@ impl Servers {
         started.wire.clone()
     }
 
+    /// Whatever the scripts did: the tables are what the logs tell.
+    pub(crate) async fn verify(&self) {
+        for database in self.started.iter().filter_map(|started| started.get()?.database.as_ref()) {
+            let mut verify = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+            let output = verify.args(["verify", "--database-url", database.url()]).output().unwrap();
+            let report = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     async fn start(&self, way: Way) -> Started {
         match way {
             Way::Memory => self.in_process(Arc::new(embedded::Embedded::in_memory().unwrap()), None).await,
@@ -86,7 +96,7 @@ impl Servers {
                 Started {
                     wire: Wire::to(&process.address),
                     _process: Some(process),
-                    _database: Some(database),
+                    database: Some(database),
                 }
             }
         }
@@ -102,7 +112,7 @@ impl Servers {
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
         let server = Server::new(service, ServerOptions::new(Membership::new(self.channels.clone())));
         tokio::spawn(server.serve(listener, std::future::pending()));
-        Started { wire: Wire::to(&address.to_string()), _process: None, _database: database }
+        Started { wire: Wire::to(&address.to_string()), _process: None, database }
     }
 }
 

@@ -5,6 +5,7 @@
 # closes, which it does however the test process ends, it stops the server and removes the folder.
 #
 #   create PASSWORD   make the cluster; its superuser is `orchestrator`
+#   follow URL        make the cluster as a standby of the one at this URL
 #   start PORT        start the server on 127.0.0.1:PORT and wait until it accepts connections
 #   stop              shut the server down in an orderly way
 #   crash             kill every process of the server at once
@@ -32,6 +33,12 @@ initialize() {
         --auth=password --encoding=UTF8 --locale=C --no-sync "$@"
 }
 
+follow() {
+    # Where the programs are links, this one may have none.
+    "$(dirname "$(readlink -f "$programs/postgres")")/pg_basebackup" --dbname="$1" --pgdata="$data" \
+        --write-recovery-conf --wal-method=stream --checkpoint=fast --no-sync
+}
+
 start() {
     "$programs/postgres" -D "$data" -p "$1" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
         -c fsync=on -c max_connections=200 &
@@ -50,9 +57,12 @@ start() {
 }
 
 # The file's first line is the process that wrote it (one that crashed leaves its file behind), its eighth
-# the state.
+# the state; a standby that takes connections is no more than that.
 accepts_connections() {
-    [ "$(sed -n -e 1p -e '8s/ *$//p' "$data/postmaster.pid" 2>/dev/null | tr '\n' ' ')" = "$server ready " ]
+    case "$(sed -n -e 1p -e '8s/ *$//p' "$data/postmaster.pid" 2>/dev/null | tr '\n' ' ')" in
+        "$server ready " | "$server standby ") return 0 ;;
+        *) return 1 ;;
+    esac
 }
 
 stop() {

@@ -22,8 +22,8 @@ async fn what_cannot_be_understood_is_named_by_table_column_and_key() {
         .await
         .batch_execute(
             "UPDATE orchestrator.function SET permissions = '[]';
-            ALTER TABLE orchestrator.compute_task DROP CONSTRAINT compute_task_status_is_known;
-            UPDATE orchestrator.compute_task SET status = 99;
+            ALTER TABLE orchestrator.compute_task_status DROP CONSTRAINT compute_task_status_is_known;
+            UPDATE orchestrator.compute_task_status SET status = 99;
             UPDATE orchestrator.event SET metadata = '1' WHERE position = 3;",
         )
         .await

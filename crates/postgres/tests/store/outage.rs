@@ -5,6 +5,7 @@ use persistence::conformance::samples::{channel, envelope, key};
 use persistence::conformance::steps::{append, assert_intact, begin, log};
 use persistence::{Error, Hint, Store};
 use postgres::testing::Cluster;
+use postgres::{Postgres, PostgresOptions};
 use tokio::time::timeout;
 
 use super::{A_MOMENT, TIME_MAX, client, eventually, migrated};
@@ -42,6 +43,27 @@ async fn a_store_outlives_its_database() {
         }
     };
     assert_eq!(timeout(TIME_MAX, again).await.unwrap().unwrap(), hint);
+}
+
+#[tokio::test]
+async fn a_store_moves_to_the_standby_that_was_promoted() {
+    let mut primary = Cluster::start().await;
+    let database = primary.fresh_database().await;
+    let standby = primary.standby().await;
+    let url = database.url_with_standby(&standby);
+    let store = Postgres::connect(&url, PostgresOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    append(&store, vec![envelope(1)]).await.unwrap();
+
+    primary.kill().await;
+    let outcome = append(&store, vec![envelope(2)]).await;
+    // A standby is connected to, and then left: it cannot be written to.
+    assert!(matches!(outcome, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))), "{outcome:?}");
+    standby.promote().await;
+    eventually(async || append(&store, vec![envelope(3)]).await.is_ok()).await;
+    let log = log(&store, &channel()).await.unwrap();
+    assert_intact(&log, &store.head(&channel()).await.unwrap());
+    assert_eq!((log[0].asset_key.as_str(), log.len()), (envelope(1).asset_key.as_str(), 2));
 }
 
 #[tokio::test]

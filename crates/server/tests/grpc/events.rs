@@ -125,7 +125,7 @@ async fn any_size_of_a_page_is_fine() {
 #[tokio::test]
 async fn a_page_ends_before_the_response_is_too_large() {
     // core/PAG-6
-    let server = server_with_two_events(|options| options.response_bytes_max = 100).await;
+    let server = server_with_two_events(|options| options.limits.response_bytes_max = 100).await;
     let pages = query(&server, proto::QueryEventsParam::default()).await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
 }

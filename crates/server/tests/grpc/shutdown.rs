@@ -15,7 +15,7 @@ use crate::running_server::{RunningServer, by_a};
 use crate::subscription::subscribe;
 
 /// Holds the channel, so that calls which write wait.
-async fn hold_north(store: &dyn Store) -> Box<dyn Batch> {
+pub(crate) async fn hold_north(store: &dyn Store) -> Box<dyn Batch> {
     store.begin(&ChannelName::new("north"), &Needs::default(), &mut Facts::default()).await.unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn a_running_call_finishes() {
 #[tokio::test]
 async fn a_call_that_does_not_finish_is_cut_off() {
     let at_once = Duration::from_millis(1);
-    let server = RunningServer::start_with(|options| options.shutdown_timeout = at_once).await;
+    let server = RunningServer::start_with(|options| options.limits.shutdown_timeout = at_once).await;
     let _held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
     server.stop().await.unwrap().unwrap();

@@ -29,7 +29,7 @@ async fn start_one_sided(files: &ServerFiles) -> RunningServer {
     let tls = server::tls::Tls::load(&one_sided).unwrap();
     RunningServer::start_with(|options| {
         options.access.tls = Some(tls);
-        options.handshake_timeout = Duration::from_millis(300);
+        options.limits.handshake_timeout = Duration::from_millis(300);
     })
     .await
 }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use asset::ChannelName;
 use bytes::Bytes;
-use persistence::Store;
 use server::tls::Tls;
 use server::{Access, Membership, Role};
 use tonic::transport::Channel;
@@ -13,7 +11,7 @@ use tonic::{Code, Status, Streaming};
 use super::ServerFiles;
 use super::minting::{self, Authority};
 use crate::running_server::{RunningServer, membership};
-use crate::shutdown::call_that_waits;
+use crate::shutdown::{call_that_waits, hold_north};
 use crate::wire::{self, BY_A};
 
 const VERSION: &str = "/orchestrator.InfoService/QueryVersion";
@@ -24,8 +22,8 @@ const GRACE: Duration = Duration::from_millis(300);
 async fn start(files: &ServerFiles) -> RunningServer {
     files
         .start_with(|options| {
-            options.stream_grace = GRACE;
-            options.examination_interval = Duration::from_millis(50);
+            options.limits.stream_grace = GRACE;
+            options.limits.examination_interval = Duration::from_millis(50);
         })
         .await
 }
@@ -128,7 +126,7 @@ async fn a_stream_goes_on_during_the_grace() {
     let files = ServerFiles::new();
     let authority = Authority::new("authority of OrgA");
     files.write("client/OrgA/ca.crt", &authority.pem());
-    let server = files.start_with(|options| options.stream_grace = Duration::from_secs(3600)).await;
+    let server = files.start_with(|options| options.limits.stream_grace = Duration::from_secs(3600)).await;
     let connection = files.connect(&server, Some(&authority.issue(&["OrgA"], |_| {})));
     let mut stream = subscribe(&connection).await;
     replace(&server, &files, Membership::default());
@@ -141,8 +139,8 @@ async fn a_stream_goes_on_during_the_grace() {
 #[tokio::test]
 async fn a_call_under_way_finishes_whoever_its_caller_is_by_then() {
     // core/ID-15
-    let server = RunningServer::start_with(|options| options.stream_grace = Duration::ZERO).await;
-    let held = server.store.begin(&ChannelName::new("north")).await.unwrap();
+    let server = RunningServer::start_with(|options| options.limits.stream_grace = Duration::ZERO).await;
+    let held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
     server.access.replace(Membership::default().into());
     drop(held);

@@ -1,0 +1,171 @@
+//! The assets of one channel as its log tells them: the last snapshot of each.
+//!
+//! Of most assets only a fingerprint is kept, and where the log tells of it, so that a channel of millions fits in memory; the event is looked up
+//! again when there is something to say. Compute plans are kept whole, for they fail without an event. Start at [`Assets::tell`].
+
+use std::collections::HashMap;
+
+use asset::ChannelName;
+use futures::StreamExt;
+use persistence::Audit;
+use prost::Message;
+use proto::event::Asset;
+use proto::{ComputePlan, ComputeTaskStatus, EventKind};
+use sha2::{Digest, Sha256};
+
+/// Half of a SHA-256: nobody finds two things with the same one.
+type Fingerprint = u128;
+
+/// The assets that the log has told of and that were not found yet.
+#[derive(Debug, Default)]
+pub(super) struct Assets {
+    assets: HashMap<Fingerprint, (u64, Fingerprint)>,
+    plans: HashMap<String, (u64, ComputePlan)>,
+}
+
+/// An asset as the log tells it.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// The event at this position holds it.
+    Event(u64),
+    /// A compute plan; the event at this position was the last about it, and it may have failed since.
+    Plan(u64, Box<ComputePlan>),
+}
+
+/// How an asset that was found compares with what the log tells.
+#[derive(Debug)]
+pub(super) enum Comparison {
+    /// It is as the log tells.
+    Same,
+    /// It is something else than this.
+    Changed(Told),
+    /// The log does not tell of it.
+    Untold,
+}
+
+impl Assets {
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        u64::try_from(self.assets.len() + self.plans.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Hears of the next event.
+    pub(super) fn tell(&mut self, position: u64, message: proto::Event) {
+        let proto::Event { event_kind, timestamp, asset, .. } = message;
+        match asset {
+            None | Some(Asset::ProfilingStep(_)) => {} // leaves nothing but its event
+            Some(Asset::ComputePlan(plan)) => {
+                self.plans.insert(plan.key.clone(), (position, plan));
+            }
+            Some(asset) => {
+                if let Asset::ComputeTask(task) = &asset
+                    && task.status() == ComputeTaskStatus::StatusFailed
+                    && event_kind == i32::from(EventKind::EventAssetUpdated)
+                {
+                    self.fail_plan(&task.compute_plan_key, timestamp);
+                }
+                self.assets.insert(identity(&asset), (position, fingerprint(&asset)));
+            }
+        }
+    }
+
+    /// A plan fails with the first of its tasks, unless it is over; no event tells so (compute/PLAN-41).
+    fn fail_plan(&mut self, key: &str, time: Option<prost_types::Timestamp>) {
+        let plan = self.plans.get_mut(key).map(|(_, plan)| plan);
+        if let Some(plan) = plan.filter(|plan| plan.cancelation_date.is_none() && plan.failure_date.is_none())
+        {
+            plan.failure_date = time;
+        }
+    }
+
+    /// Compares an asset that was found with what the log tells of it, which is forgotten then.
+    pub(super) fn compare(&mut self, found: &Asset) -> Comparison {
+        let (same, told) = match found {
+            Asset::ComputePlan(plan) => match self.plans.remove(&plan.key) {
+                Some((position, told)) => (told == *plan, Told::Plan(position, Box::new(told))),
+                None => return Comparison::Untold,
+            },
+            asset => match self.assets.remove(&identity(asset)) {
+                Some((position, told)) => (told == fingerprint(asset), Told::Event(position)),
+                None => return Comparison::Untold,
+            },
+        };
+        if same { Comparison::Same } else { Comparison::Changed(told) }
+    }
+
+    /// Those that were not found, in the order of the log.
+    pub(super) fn rest(self) -> Vec<Told> {
+        let assets = self.assets.into_values().map(|(position, _)| Told::Event(position));
+        let plans = self.plans.into_values().map(|(position, plan)| Told::Plan(position, Box::new(plan)));
+        let mut rest: Vec<_> = assets.chain(plans).collect();
+        rest.sort_by_key(Told::position);
+        rest
+    }
+}
+
+impl Told {
+    /// The position of the last event about the asset.
+    pub(super) fn position(&self) -> u64 {
+        match self {
+            Self::Event(position) | Self::Plan(position, _) => *position,
+        }
+    }
+
+    /// The asset; `None` if its event cannot be read any more, which was told when the log was.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(super) async fn asset(
+        self,
+        audit: &mut dyn Audit,
+        channel: &ChannelName,
+    ) -> persistence::Result<Option<Asset>> {
+        match self {
+            Self::Plan(_, plan) => Ok(Some(Asset::ComputePlan(*plan))),
+            Self::Event(position) => {
+                let event = audit.events(channel, position - 1, 1).await?.next().await.transpose()?;
+                Ok(event.and_then(|event| proto::Event::decode(event.encoded).ok()?.asset))
+            }
+        }
+    }
+}
+
+/// What tells an asset from all others of its channel.
+fn identity(asset: &Asset) -> Fingerprint {
+    let (kind, parts) = match asset {
+        Asset::Organization(organization) => ("organization", vec![&organization.id]),
+        Asset::DataSample(sample) => ("data_sample", vec![&sample.key]),
+        Asset::DataManager(manager) => ("data_manager", vec![&manager.key]),
+        Asset::Function(function) => ("function", vec![&function.key]),
+        Asset::ComputeTask(task) => ("compute_task", vec![&task.key]),
+        Asset::ComputePlan(plan) => ("compute_plan", vec![&plan.key]),
+        Asset::Model(model) => ("model", vec![&model.key]),
+        Asset::Performance(performance) => {
+            ("performance", vec![&performance.compute_task_key, &performance.compute_task_output_identifier])
+        }
+        Asset::FailureReport(report) => ("failure_report", vec![&report.asset_key]),
+        Asset::ComputeTaskOutputAsset(output) => (
+            "output_asset",
+            vec![&output.compute_task_key, &output.compute_task_output_identifier, &output.asset_key],
+        ),
+        Asset::ProfilingStep(step) => ("profiling_step", vec![&step.asset_key, &step.step]),
+    };
+    let mut hasher = Sha256::new_with_prefix(kind);
+    for part in parts {
+        hasher.update([0]);
+        hasher.update(part);
+    }
+    half(hasher)
+}
+
+fn fingerprint(asset: &Asset) -> Fingerprint {
+    let mut encoded = Vec::with_capacity(asset.encoded_len());
+    asset.encode(&mut encoded);
+    half(Sha256::new_with_prefix(encoded))
+}
+
+fn half(hasher: Sha256) -> Fingerprint {
+    let hash: [u8; 32] = hasher.finalize().into();
+    let (half, _) = hash.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    u128::from_be_bytes(*half)
+}

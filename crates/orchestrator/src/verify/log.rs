@@ -1,0 +1,121 @@
+//! The log of one channel: positions without a gap, the chain of hashes, and columns that say what the message says.
+//!
+//! It goes on after each fault as well as it can, so that one fault is told once. Whether the tables agree is not its business. Start at
+//! [`Log::append`].
+
+use std::fmt;
+
+use asset::ChannelName;
+use asset::key::Key;
+use persistence::event_log::{Hash, chain};
+use persistence::{Head, StoredEvent};
+use prost::Message;
+
+use super::difference::Difference;
+
+/// How far a log was read.
+#[derive(Debug)]
+pub(super) struct Log {
+    channel: ChannelName,
+    events: u64,
+    position: u64,
+    /// The hash of the event at the position; unknown if that event could not be read.
+    hash: Option<Hash>,
+}
+
+impl Log {
+    /// The beginning of the log of a channel.
+    pub(super) fn new(channel: ChannelName) -> Self {
+        let Head { position, hash, .. } = Head::default();
+        Self { channel, events: 0, position, hash: Some(hash) }
+    }
+
+    /// How many events there were.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Goes on to the next event; its message, if that can be understood.
+    pub(super) fn append(
+        &mut self,
+        event: &StoredEvent,
+        differences: &mut Vec<Difference>,
+    ) -> Option<proto::Event> {
+        let position = event.position;
+        self.events += 1;
+        if position != self.position + 1 {
+            differences.push(Difference::EventsMissing { first: self.position + 1, last: position - 1 });
+            self.hash = None;
+        }
+        if self.hash.is_some_and(|before| chain(&before, position, &event.encoded) != event.hash) {
+            differences.push(Difference::Chain { position });
+        }
+        (self.position, self.hash) = (position, Some(event.hash));
+        match proto::Event::decode(event.encoded.clone()) {
+            Ok(message) => {
+                let columns = self.differing_columns(event, &message);
+                differences.extend(columns.map(|column| Difference::Column { position, column }));
+                Some(message)
+            }
+            Err(_) => {
+                differences.push(Difference::Message { position });
+                None
+            }
+        }
+    }
+
+    /// Goes on past an event that cannot be read.
+    pub(super) fn skip(&mut self) {
+        self.events += 1;
+        self.position += 1;
+        self.hash = None;
+    }
+
+    /// Compares where the log ended with where the channel says it ends.
+    pub(super) fn end(&self, head: Option<&Head>, differences: &mut Vec<Difference>) {
+        match head {
+            None => differences.push(Difference::HeadMissing),
+            Some(head) if head.position > self.position => {
+                differences.push(Difference::EventsMissing { first: self.position + 1, last: head.position });
+            }
+            Some(head)
+                if head.position < self.position || self.hash.is_some_and(|hash| hash != head.hash) =>
+            {
+                differences.push(Difference::Head { says: head.position, ends: self.position });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The columns that say something else than the message.
+    fn differing_columns(
+        &self,
+        event: &StoredEvent,
+        message: &proto::Event,
+    ) -> impl Iterator<Item = &'static str> + use<> {
+        let StoredEvent { id, timestamp, asset_kind, event_kind, asset_key, metadata, .. } = event;
+        let columns = [
+            ("id", id.uuid().to_string() == message.id),
+            ("channel", self.channel.as_str() == message.channel),
+            ("timestamp", message.timestamp.map(|time| micros(&time)) == Some(timestamp.as_micros())),
+            ("asset_kind", i32::from(*asset_kind) == message.asset_kind),
+            ("event_kind", i32::from(*event_kind) == message.event_kind),
+            ("asset_key", *asset_key == message.asset_key),
+            ("metadata", *metadata == message.metadata),
+        ];
+        columns.into_iter().filter_map(|(column, same)| (!same).then_some(column))
+    }
+}
+
+fn micros(time: &prost_types::Timestamp) -> i64 {
+    time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos / 1_000))
+}
+
+impl fmt::Display for Log {
+    /// The last hash stands for the whole log: whoever has noted it can tell later that nothing before it was changed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, position, hash, .. } = self;
+        let hash = hash.map_or_else(|| "unknown".to_owned(), hex::encode);
+        write!(f, "{events} events up to {position} with hash {hash}")
+    }
+}

@@ -1,0 +1,213 @@
+//! `orchestrator verify`: replays the event log of each channel and compares what it tells with the tables.
+//!
+//! Owns the command: where the store is, how the walk goes, and what is said about it. What is wrong with a log is found by `log`, what is wrong
+//! with the tables by `assets`, and `difference` has the words. It holds about a hundred bytes for each asset of one channel at a time, and the
+//! compute plans whole. Start at [`run`].
+
+mod assets;
+mod difference;
+mod log;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use asset::{AssetKind, ChannelName};
+use clap::Args;
+use embedded::EmbeddedAudit;
+use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use persistence::{Audit, Error};
+use postgres::{Postgres, PostgresOptions};
+
+use self::assets::{Assets, Comparison};
+use self::difference::Difference;
+use self::log::Log;
+use crate::telemetry;
+
+/// The status when everything could be looked at, and not everything is as it should be.
+const DIFFERENCES: u8 = 3;
+/// How often the progress is told, in events or assets.
+const PROGRESS_STEP: u64 = 1_000;
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The database, as `serve` takes it; may hold a password, so prefer the variable. Servers may go on using it.
+    #[arg(long, value_name = "URL", env = "ORCHESTRATOR_DATABASE_URL", hide_env_values = true)]
+    #[arg(required_unless_present = "data")]
+    database_url: Option<String>,
+    /// The folder of an embedded store. A server may go on using it.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Default)]
+struct Summary {
+    channels: u64,
+    events: u64,
+    assets: u64,
+    differences: u64,
+}
+
+/// Verifies and reports: status 0 if everything is as it should be, 3 if not, 1 if it cannot be told.
+pub(crate) async fn run(verify: Verify) -> ExitCode {
+    telemetry::for_people();
+    match report(verify).await {
+        Ok(Summary { differences: 0, .. }) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(DIFFERENCES),
+        Err(error) => telemetry::failed(&error),
+    }
+}
+
+async fn report(verify: Verify) -> anyhow::Result<Summary> {
+    let started = Instant::now();
+    let mut audit = open(verify).await?;
+    let summary = everything(audit.as_mut(), &mut std::io::stdout()).await?;
+    let Summary { channels, events, assets, differences } = summary;
+    writeln!(
+        std::io::stdout(),
+        "{channels} channels, {events} events, {assets} assets in {:.1} s: {differences} differences",
+        started.elapsed().as_secs_f64()
+    )?;
+    Ok(summary)
+}
+
+async fn open(verify: Verify) -> anyhow::Result<Box<dyn Audit>> {
+    // A folder is only ever named on the command line, and the variable may be there for other commands.
+    if let Some(directory) = verify.data {
+        let audit = EmbeddedAudit::open(&directory);
+        return Ok(Box::new(
+            audit.with_context(|| format!("cannot read the store in {}", directory.display()))?,
+        ));
+    }
+    let url = verify.database_url.context("neither a database nor a folder is named")?;
+    let store = Postgres::connect(&url, PostgresOptions::default()).await;
+    store.context("cannot use the database")?.audit().await.context("cannot use the database")
+}
+
+/// Looks at all channels, and writes a line for each and one for each difference.
+async fn everything(audit: &mut dyn Audit, out: &mut dyn Write) -> anyhow::Result<Summary> {
+    let mut summary = Summary::default();
+    for channel in audit.channels().await? {
+        let mut walk =
+            Walk { audit, channel: &channel, progress: progress(&channel)?, differences: Vec::new() };
+        let (log, assets) = walk.channel().await.with_context(|| format!("channel {channel}"))?;
+        walk.progress.finish_and_clear();
+        let differences = walk.differences;
+        writeln!(out, "channel {channel}: {log}, {assets} assets: {} differences", differences.len())?;
+        for difference in &differences {
+            writeln!(out, "  {difference}")?;
+        }
+        summary.channels += 1;
+        summary.events += log.events();
+        summary.assets += assets;
+        summary.differences += u64::try_from(differences.len())?;
+    }
+    Ok(summary)
+}
+
+fn progress(channel: &ChannelName) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{prefix}: {wide_bar} {human_pos}/{human_len} {msg} {per_sec}")?;
+    Ok(ProgressBar::new(0).with_style(style).with_prefix(channel.to_string()))
+}
+
+/// The walk through one channel.
+struct Walk<'a> {
+    audit: &'a mut dyn Audit,
+    channel: &'a ChannelName,
+    progress: ProgressBar,
+    differences: Vec<Difference>,
+}
+
+impl Walk<'_> {
+    /// Where the log ends, and how many assets the tables have.
+    async fn channel(&mut self) -> anyhow::Result<(Log, u64)> {
+        let (log, mut told) = self.replay().await?;
+        let mut found = 0;
+        for kind in AssetKind::ALL {
+            found += self.compare(kind, &mut told).await?;
+        }
+        self.missing(told).await?;
+        Ok((log, found))
+    }
+
+    /// The end of the log, and the assets as it tells them.
+    async fn replay(&mut self) -> anyhow::Result<(Log, Assets)> {
+        let head = self.audit.head(self.channel).await?;
+        self.progress.set_length(head.as_ref().map_or(0, |head| head.position));
+        self.progress.set_message("events");
+        let (mut log, mut told) = (Log::new(self.channel.clone()), Assets::default());
+        let mut events = self.audit.events(self.channel, 0, usize::MAX).await?;
+        while let Some(event) = events.next().await {
+            match readable(event, &mut self.differences)? {
+                Some(event) => {
+                    if let Some(message) = log.append(&event, &mut self.differences) {
+                        told.tell(event.position, message);
+                    }
+                }
+                None => log.skip(),
+            }
+            tick(&self.progress, log.events());
+        }
+        log.end(head.as_ref(), &mut self.differences);
+        Ok((log, told))
+    }
+
+    /// Compares the table of one kind with what the log tells; the number of its rows.
+    async fn compare(&mut self, kind: AssetKind, told: &mut Assets) -> anyhow::Result<u64> {
+        self.progress.set_message("assets");
+        self.progress.set_length(told.len());
+        let (mut rows, mut changed) = (0, Vec::new());
+        let mut assets = self.audit.assets(self.channel, kind).await?;
+        while let Some(asset) = assets.next().await {
+            rows += 1;
+            tick(&self.progress, rows);
+            let Some(asset) = readable(asset, &mut self.differences)? else { continue };
+            let found = server::snapshot(&asset);
+            match told.compare(&found) {
+                Comparison::Same => {}
+                Comparison::Changed(told) => changed.push((told, found)),
+                Comparison::Untold => self.differences.push(Difference::Additional(found.into())),
+            }
+        }
+        drop(assets);
+        for (told, found) in changed {
+            let position = told.position();
+            let told = told.asset(self.audit, self.channel).await?;
+            self.differences.extend(difference::between(position, told.as_ref(), &found));
+        }
+        Ok(rows)
+    }
+
+    /// What the log tells and no table had.
+    async fn missing(&mut self, told: Assets) -> anyhow::Result<()> {
+        for told in told.rest() {
+            let position = told.position();
+            if let Some(asset) = told.asset(self.audit, self.channel).await? {
+                self.differences.push(Difference::Missing { position, asset: asset.into() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The row, if it can be read; what cannot is a difference, and everything else an obstacle.
+fn readable<T>(row: persistence::Result<T>, differences: &mut Vec<Difference>) -> anyhow::Result<Option<T>> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(Error::Corrupt(problem)) => {
+            differences.push(Difference::Unreadable(problem));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tick(progress: &ProgressBar, count: u64) {
+    if count.is_multiple_of(PROGRESS_STEP) {
+        progress.set_position(count);
+    }
+}

@@ -1,0 +1,34 @@
+//! Audits: everything that a store keeps, as it stood at one moment, for whoever checks it.
+//!
+//! Unlike [`Store`](crate::Store), which answers what calls ask, an audit walks through whole tables and hides no row: one that this program
+//! did not write comes as [`Error::Corrupt`](crate::Error::Corrupt), and the walk goes on after it. It never writes and waits for no lock.
+
+use asset::{AssetKind, ChannelName, EventAsset};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{Head, Result, StoredEvent};
+
+/// Rows, one after the other; only a few of them are in memory.
+pub type Rows<'a, T> = BoxStream<'a, Result<T>>;
+
+/// A store at one moment, however long it is looked at and whatever others write meanwhile.
+#[async_trait]
+pub trait Audit: Send {
+    /// All channels that have an end of a log, or events, each once and by name.
+    async fn channels(&mut self) -> Result<Vec<ChannelName>>;
+
+    /// Where the channel's log ends according to the store; `None` if nothing says so.
+    async fn head(&mut self, channel: &ChannelName) -> Result<Option<Head>>;
+
+    /// At most `limit` events of a channel above a position, by position.
+    async fn events(
+        &mut self,
+        channel: &ChannelName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Rows<'_, StoredEvent>>;
+
+    /// The assets of one kind of a channel, in no order.
+    async fn assets(&mut self, channel: &ChannelName, kind: AssetKind) -> Result<Rows<'_, EventAsset>>;
+}

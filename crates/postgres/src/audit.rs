@@ -1,0 +1,138 @@
+//! Audits: every row of every table, from one snapshot, on a connection of their own.
+//!
+//! A snapshot keeps the database from removing what has been overwritten since it was taken, and nothing else: servers go on writing.
+
+use std::sync::Arc;
+
+use asset::{AssetKind, ChannelName, EventAsset};
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use persistence::audit::Rows;
+use persistence::{Audit, Head, Result, StoredEvent};
+use tokio_postgres::{Client, Row};
+
+use crate::pool::Connector;
+use crate::row::Columns;
+use crate::statement::Statement;
+use crate::{
+    channel, compute_plan, compute_task, data_manager, data_sample, error, event, failure_report, function,
+    model, organization, output_asset, performance,
+};
+
+/// A table is one statement here, and may take as long as it likes to be looked through.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'";
+
+/// A PostgreSQL store at the moment of the first question.
+pub(crate) struct PostgresAudit {
+    client: Client,
+}
+
+impl PostgresAudit {
+    /// Begins an audit.
+    pub(crate) async fn begin(connector: &Connector) -> Result<Self> {
+        let client = connector.client().await.map_err(error::of)?;
+        client.batch_execute(BEGIN).await.map_err(error::of)?;
+        Ok(Self { client })
+    }
+
+    /// The rows that a statement finds, as they come from the database.
+    async fn rows<T: 'static>(
+        &self,
+        table: &'static str,
+        statement: Statement<'_>,
+        read: fn(&Columns<'_>) -> Result<T>,
+    ) -> Result<Rows<'static, T>> {
+        let prepared = self.client.prepare(statement.sql()).await.map_err(error::of)?;
+        let rows = self.client.query_raw(&prepared, statement.parameters()).await.map_err(error::of)?;
+        let read = move |row: std::result::Result<Row, _>| match row {
+            Ok(row) => read(&Columns::of(table, &row)),
+            Err(error) => Err(error::of(error)),
+        };
+        Ok(rows.map(read).boxed())
+    }
+}
+
+#[async_trait]
+impl Audit for PostgresAudit {
+    async fn channels(&mut self) -> Result<Vec<ChannelName>> {
+        let statement = Statement::new(
+            "-- audit::channels
+            SELECT name FROM orchestrator.channel
+            UNION
+            SELECT channel FROM orchestrator.event
+            ORDER BY name",
+        );
+        let name = |row: &Columns<'_>| Ok(ChannelName::new(row.get("name")?));
+        self.rows(channel::TABLE, statement, name).await?.try_collect().await
+    }
+
+    async fn head(&mut self, channel: &ChannelName) -> Result<Option<Head>> {
+        self.rows(channel::TABLE, channel::head(channel), channel::read).await?.try_next().await
+    }
+
+    async fn events(
+        &mut self,
+        channel: &ChannelName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Rows<'_, StoredEvent>> {
+        self.rows(event::TABLE, event::after(channel, after, limit), event::read).await
+    }
+
+    async fn assets(&mut self, channel: &ChannelName, kind: AssetKind) -> Result<Rows<'_, EventAsset>> {
+        let Some((table, columns, read)) = table(kind) else { return Ok(stream::empty().boxed()) };
+        let rows = if table == compute_task::TABLE {
+            compute_task::WHOLE.to_owned()
+        } else {
+            format!("orchestrator.{table}")
+        };
+        let statement = Statement::new(format!(
+            "-- audit::assets
+            SELECT {columns}
+            FROM {rows}
+            WHERE channel = $1"
+        ));
+        self.rows(table, statement.with(channel.as_str()), read).await
+    }
+}
+
+type ReadAsset = fn(&Columns<'_>) -> Result<EventAsset>;
+
+/// Where the assets of a kind are: the table, its columns, and how to read a row.
+fn table(kind: AssetKind) -> Option<(&'static str, &'static str, ReadAsset)> {
+    let table: (_, _, ReadAsset) = match kind {
+        AssetKind::Organization => (organization::TABLE, organization::COLUMNS, |row| {
+            Ok(EventAsset::Organization(Arc::new(organization::read(row)?)))
+        }),
+        AssetKind::DataSample => (data_sample::TABLE, data_sample::COLUMNS, |row| {
+            Ok(EventAsset::DataSample(Arc::new(data_sample::read(row)?)))
+        }),
+        AssetKind::DataManager => (data_manager::TABLE, data_manager::COLUMNS, |row| {
+            Ok(EventAsset::DataManager(Arc::new(data_manager::read(row)?)))
+        }),
+        AssetKind::Function => (function::TABLE, function::COLUMNS, |row| {
+            Ok(EventAsset::Function(Arc::new(function::read(row)?)))
+        }),
+        AssetKind::ComputeTask => {
+            (compute_task::TABLE, "*", |row| Ok(EventAsset::ComputeTask(Arc::new(compute_task::read(row)?))))
+        }
+        AssetKind::ComputePlan => (compute_plan::TABLE, compute_plan::COLUMNS, |row| {
+            Ok(EventAsset::ComputePlan(Arc::new(compute_plan::read(row)?)))
+        }),
+        AssetKind::Model => {
+            (model::TABLE, model::COLUMNS, |row| Ok(EventAsset::Model(Arc::new(model::read(row)?))))
+        }
+        AssetKind::Performance => (performance::TABLE, performance::COLUMNS, |row| {
+            Ok(EventAsset::Performance(Arc::new(performance::read(row)?.1)))
+        }),
+        AssetKind::FailureReport => (failure_report::TABLE, failure_report::COLUMNS, |row| {
+            Ok(EventAsset::FailureReport(Arc::new(failure_report::read(row)?)))
+        }),
+        AssetKind::OutputAsset => (output_asset::TABLE, output_asset::COLUMNS, |row| {
+            Ok(EventAsset::OutputAsset(Arc::new(output_asset::read(row)?)))
+        }),
+        AssetKind::ProfilingStep => return None, // leaves nothing but its event
+    };
+    Some(table)
+}
