@@ -8,7 +8,7 @@ use asset::{ChannelName, ComputePlan, ComputePlanKey, Timestamp};
 use persistence::{ByDateAndKey, ComputePlanFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 
-use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::list::page_by_date_and_key;
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
@@ -37,14 +37,15 @@ pub(crate) fn list<'a>(
     filter: &'a ComputePlanFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let sql = format!(
+    let statement = Statement::new(format!(
         "-- compute_plan::list
         SELECT {COLUMNS}
         FROM orchestrator.compute_plan
-        WHERE channel = $1
-          AND ($6::text IS NULL OR owner = $6) {PAGE_BY_DATE_AND_KEY}"
-    );
-    by_date_and_key(sql, channel, page).with(filter.owner.as_ref().map(|owner| owner.as_str()))
+        WHERE channel = $1"
+    ))
+    .with(channel.as_str())
+    .and("owner = {}", filter.owner.as_ref().map(|owner| owner.as_str()));
+    page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 
 /// New compute plans.

@@ -16,7 +16,7 @@ use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use crate::list::{by_date_and_key, page_by};
+use crate::list::page_by_date_and_key;
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
@@ -172,49 +172,58 @@ pub(crate) fn list<'a>(
     filter: &'a ComputeTaskFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let is_at_work = filter.status.is_some_and(|status| !status.is_final());
-    let sql = if is_at_work { list_at_work() } else { list_all() };
-    by_date_and_key(sql, channel, page)
-        .with(filter.worker.as_ref().map(|worker| worker.as_str()))
-        .with(filter.status.map(ComputeTaskStatus::number))
-        .with(filter.compute_plan_key.map(Key::uuid))
-        .with(filter.function_key.map(Key::uuid))
+    match filter.status {
+        Some(status) if !status.is_final() => list_at_work(channel, filter, page),
+        _ => list_all(channel, filter, page),
+    }
 }
 
 /// Walks through the tasks, and looks at the status of each.
-fn list_all() -> String {
-    format!(
+fn list_all<'a>(
+    channel: &'a ChannelName,
+    filter: &'a ComputeTaskFilter,
+    page: &PageRequest<ByDateAndKey>,
+) -> Statement<'a> {
+    let statement = Statement::new(format!(
         "-- compute_task::list_all
         SELECT task.*, current.status
         FROM {TASKS}
-        WHERE task.channel = $1
-          AND ($6::text IS NULL OR task.worker = $6)
-          AND ($7::smallint IS NULL OR current.status = $7)
-          AND ($8::uuid IS NULL OR task.compute_plan_key = $8)
-          AND ($9::uuid IS NULL OR task.function_key = $9) {}",
-        page_by!("task.creation_date, task.key")
-    )
+        WHERE task.channel = $1"
+    ))
+    .with(channel.as_str())
+    .and("task.worker = {}", filter.worker.as_ref().map(|worker| worker.as_str()))
+    .and("current.status = {}", filter.status.map(ComputeTaskStatus::number))
+    .and("task.compute_plan_key = {}", filter.compute_plan_key.map(Key::uuid))
+    .and("task.function_key = {}", filter.function_key.map(Key::uuid));
+    page_by_date_and_key(statement, ["task.creation_date", "task.key"], page)
 }
 
 /// Walks through the statuses: few tasks have one of those that are not final.
-fn list_at_work() -> String {
-    format!(
+fn list_at_work<'a>(
+    channel: &'a ChannelName,
+    filter: &'a ComputeTaskFilter,
+    page: &PageRequest<ByDateAndKey>,
+) -> Statement<'a> {
+    let statement = Statement::new(
         "-- compute_task::list_at_work
         SELECT task.*, current.status
         FROM (
-            SELECT *
-            FROM orchestrator.compute_task_status
-            WHERE channel = $1
-              AND ($6::text IS NULL OR worker = $6)
-              AND ($7::smallint IS NULL OR status = $7)
-              AND ($8::uuid IS NULL OR compute_plan_key = $8)
-              AND ($9::uuid IS NULL OR function_key = $9) {}
+          SELECT *
+          FROM orchestrator.compute_task_status
+          WHERE status IN (1, 2, 3, 7, 8) AND channel = $1",
+    )
+    .with(channel.as_str())
+    .and("worker = {}", filter.worker.as_ref().map(|worker| worker.as_str()))
+    .and("status = {}", filter.status.map(ComputeTaskStatus::number))
+    .and("compute_plan_key = {}", filter.compute_plan_key.map(Key::uuid))
+    .and("function_key = {}", filter.function_key.map(Key::uuid));
+    page_by_date_and_key(statement, ["creation_date", "compute_task_key"], page).text(
+        "
         ) AS current
         CROSS JOIN LATERAL (
             SELECT * FROM orchestrator.compute_task WHERE key = current.compute_task_key LIMIT 1
         ) AS task
         ORDER BY current.creation_date, current.compute_task_key",
-        page_by!("creation_date, compute_task_key")
     )
 }
 

@@ -8,7 +8,7 @@ use asset::{ChannelName, DataManager, DataManagerKey};
 use persistence::{ByDateAndKey, PageRequest, Result};
 use tokio_postgres::types::Json;
 
-use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::list::page_by_date_and_key;
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
@@ -33,13 +33,14 @@ pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<DataManagerK
 
 /// Data managers by creation date and key (core/DM-10).
 pub(crate) fn list<'a>(channel: &'a ChannelName, page: &PageRequest<ByDateAndKey>) -> Statement<'a> {
-    let sql = format!(
+    let statement = Statement::new(format!(
         "-- data_manager::list
         SELECT {COLUMNS}
         FROM orchestrator.data_manager
-        WHERE channel = $1 {PAGE_BY_DATE_AND_KEY}"
-    );
-    by_date_and_key(sql, channel, page)
+        WHERE channel = $1"
+    ))
+    .with(channel.as_str());
+    page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 
 /// New data managers.

@@ -9,7 +9,7 @@ use asset::{ChannelName, DataManagerKey, DataSample, DataSampleKey};
 use persistence::{ByDateAndKey, DataSampleFilter, PageRequest, Result, SampleLink};
 use uuid::Uuid;
 
-use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::list::page_by_date_and_key;
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::{Statement, bigint};
@@ -66,14 +66,16 @@ pub(crate) fn list<'a>(
     filter: &'a DataSampleFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let sql = format!(
+    let keys: Vec<_> = filter.keys.iter().map(|key| key.uuid()).collect();
+    let statement = Statement::new(format!(
         "-- data_sample::list
         SELECT {COLUMNS}
         FROM orchestrator.data_sample
-        WHERE channel = $1
-          AND (cardinality($6::uuid[]) = 0 OR key = ANY ($6)) {PAGE_BY_DATE_AND_KEY}"
-    );
-    by_date_and_key(sql, channel, page).with_column(&filter.keys, |key| key.uuid())
+        WHERE channel = $1"
+    ))
+    .with(channel.as_str())
+    .and("key = ANY ({})", (!keys.is_empty()).then_some(keys));
+    page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 
 /// New data samples, without their links.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use persistence::{ByTimeAndPosition, EventFilter, PageRequest, Result, SortOrder, StoredEvent};
 use tokio_postgres::types::Json;
 
-use crate::list::Cursor;
+use crate::list::{Cursor, cut};
 use crate::row::Columns;
 use crate::statement::{Statement, bigint};
 
@@ -27,32 +27,27 @@ pub(crate) fn list<'a>(
         SortOrder::Ascending => (">", "ASC"),
         SortOrder::Descending => ("<", "DESC"),
     };
-    Statement::new(format!(
+    let statement = Statement::new(format!(
         "-- event::list
         SELECT {COLUMNS}
         FROM orchestrator.event
-        WHERE channel = $1
-          AND ($2::bigint IS NULL OR (timestamp, position) {beyond} ($2, $3::bigint))
-          AND ($6::text IS NULL OR asset_key = $6)
-          AND ($7::integer IS NULL OR asset_kind = $7)
-          AND ($8::integer IS NULL OR event_kind = $8)
-          AND ($9::jsonb IS NULL OR metadata @> $9)
-          AND ($10::bigint IS NULL OR timestamp >= $10)
-          AND ($11::bigint IS NULL OR timestamp <= $11)
-        ORDER BY timestamp {direction}, position {direction}
-        OFFSET $4::bigint LIMIT $5::bigint"
+        WHERE channel = $1"
     ))
     .with(channel.as_str())
-    .with(after.as_ref().map(|place| place.0.as_micros()))
-    .with(after.as_ref().map(|place| bigint(place.1)))
-    .with(offset)
-    .with(limit)
-    .with(filter.asset_key.as_deref())
-    .with(filter.asset_kind)
-    .with(filter.event_kind)
-    .with((!filter.metadata.is_empty()).then_some(Json(&filter.metadata)))
-    .with(filter.start.map(Timestamp::as_micros))
-    .with(filter.end.map(Timestamp::as_micros))
+    .and("asset_key = {}", filter.asset_key.as_deref())
+    .and("asset_kind::integer = {}", filter.asset_kind)
+    .and("event_kind::integer = {}", filter.event_kind)
+    .and("metadata @> {}", (!filter.metadata.is_empty()).then_some(Json(&filter.metadata)))
+    .and("timestamp >= {}", filter.start.map(Timestamp::as_micros))
+    .and("timestamp <= {}", filter.end.map(Timestamp::as_micros));
+    let statement = match after {
+        Some(ByTimeAndPosition(time, position)) => statement
+            .text_with(&format!("\n          AND (timestamp, position) {beyond} ({{}}"), time.as_micros())
+            .text_with(", {})", bigint(position)),
+        None => statement,
+    };
+    let order = format!("\n        ORDER BY timestamp {direction}, position {direction}");
+    cut(statement.text(&order), offset, limit)
 }
 
 /// At most `limit` events above a position.

@@ -8,7 +8,7 @@ use asset::{ChannelName, Function, FunctionKey, FunctionStatus};
 use persistence::{ByDateAndKey, FunctionFilter, PageRequest, Result};
 use tokio_postgres::types::Json;
 
-use crate::list::{PAGE_BY_DATE_AND_KEY, by_date_and_key};
+use crate::list::page_by_date_and_key;
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
@@ -38,16 +38,20 @@ pub(crate) fn list<'a>(
     filter: &FunctionFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let sql = format!(
+    let statement = Statement::new(format!(
         "-- function::list
         SELECT {COLUMNS}
         FROM orchestrator.function
-        WHERE channel = $1
-          AND ($6::uuid IS NULL OR key IN (
-              SELECT function_key FROM orchestrator.compute_task WHERE channel = $1 AND compute_plan_key = $6
-          )) {PAGE_BY_DATE_AND_KEY}"
+        WHERE channel = $1"
+    ))
+    .with(channel.as_str())
+    .and(
+        "key = ANY (ARRAY(
+              SELECT function_key FROM orchestrator.compute_task WHERE channel = $1 AND compute_plan_key = {}
+          ))",
+        filter.compute_plan_key.map(Key::uuid),
     );
-    by_date_and_key(sql, channel, page).with(filter.compute_plan_key.map(Key::uuid))
+    page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 
 /// New functions.

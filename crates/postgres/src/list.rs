@@ -1,36 +1,14 @@
 //! Lists: where a page starts and ends, in the words of a statement.
 //!
 //! A page continues by comparing places in the order of an index, so it costs the same at any depth; only the
-//! offsets of old tokens are counted off. Lists run on connections that plan each statement for its
-//! parameters: that is why a filter may be written as `$6 IS NULL OR …`, which is gone before the plan is
-//! made, and why a status finds the index that holds only some of them.
+//! offsets of old tokens are counted off. A statement holds the conditions that are asked for and no others: so
+//! the plan that a connection makes of its text once is the right one for every page of that kind.
 
-use asset::ChannelName;
 use persistence::{ByDateAndKey, Page, PageRequest, Result, Start};
 use tokio_postgres::Row;
 
 use crate::row::Columns;
 use crate::statement::{Statement, bigint};
-
-/// The end of a statement that lists in the order of these columns, a date and a key.
-macro_rules! page_by {
-    ($columns:literal) => {
-        concat!(
-            "
-      AND ($2::bigint IS NULL OR (",
-            $columns,
-            ") > ($2, $3::uuid))
-    ORDER BY ",
-            $columns,
-            "
-    OFFSET $4::bigint LIMIT $5::bigint"
-        )
-    };
-}
-pub(crate) use page_by;
-
-/// The end of a statement that lists by creation date and key; `$1` is the channel, filters begin at `$6`.
-pub(crate) const PAGE_BY_DATE_AND_KEY: &str = page_by!("creation_date, key");
 
 /// A page in the words of a statement.
 pub(crate) struct Cursor<P> {
@@ -54,19 +32,29 @@ impl<P: Clone> Cursor<P> {
     }
 }
 
-/// A statement that ends with [`PAGE_BY_DATE_AND_KEY`], with its first five parameters.
-pub(crate) fn by_date_and_key<'a>(
-    sql: String,
-    channel: &'a ChannelName,
+/// Ends a statement, of which conditions came last, with a page in the order of creation date and key, which stand in these columns.
+pub(crate) fn page_by_date_and_key<'a>(
+    statement: Statement<'a>,
+    [date, key]: [&str; 2],
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let cursor = Cursor::of(page);
-    Statement::new(sql)
-        .with(channel.as_str())
-        .with(cursor.after.as_ref().map(|place| place.0.as_micros()))
-        .with(cursor.after.as_ref().map(|place| place.1))
-        .with(cursor.offset)
-        .with(cursor.limit)
+    let Cursor { after, offset, limit } = Cursor::of(page);
+    let statement = match after {
+        Some(ByDateAndKey(after_date, after_key)) => statement
+            .text_with(&format!("\n          AND ({date}, {key}) > ({{}}"), after_date.as_micros())
+            .text_with(", {})", after_key),
+        None => statement,
+    };
+    cut(statement.text(&format!("\n        ORDER BY {date}, {key}")), offset, limit)
+}
+
+/// Ends a statement, of which the order came last, with what a page leaves out and asks for.
+pub(crate) fn cut(statement: Statement<'_>, offset: i64, limit: i64) -> Statement<'_> {
+    let statement = match offset {
+        0 => statement,
+        _ => statement.text_with("\n        OFFSET {}", offset),
+    };
+    statement.text_with("\n        LIMIT {}", limit)
 }
 
 /// The page of what was found.

@@ -6,7 +6,7 @@ use asset::key::Key;
 use asset::{ChannelName, Performance};
 use persistence::{ByDateAndPerformance, PageRequest, PerformanceFilter, Result};
 
-use crate::list::Cursor;
+use crate::list::{Cursor, cut};
 use crate::row::Columns;
 use crate::statement::Statement;
 
@@ -24,30 +24,25 @@ pub(crate) fn list<'a>(
     page: &PageRequest<ByDateAndPerformance>,
 ) -> Statement<'a> {
     let Cursor { after, offset, limit } = Cursor::of(page);
-    let after = after.as_ref();
-    Statement::new(format!(
+    let statement = Statement::new(format!(
         "-- performance::list
         SELECT {COLUMNS}
         FROM orchestrator.performance
-        WHERE channel = $1
-          AND ($2::bigint IS NULL OR creation_date >= $2)
-          AND ($2::bigint IS NULL
-               OR creation_date > $2
-               OR compute_task_key < $3::uuid
-               OR (compute_task_key = $3 AND identifier > $4::text))
-          AND ($7::uuid IS NULL OR compute_task_key = $7)
-          AND ($8::text IS NULL OR identifier = $8)
-        ORDER BY creation_date, compute_task_key DESC, identifier
-        OFFSET $5::bigint LIMIT $6::bigint"
+        WHERE channel = $1"
     ))
     .with(channel.as_str())
-    .with(after.map(|place| place.0.as_micros()))
-    .with(after.map(|place| place.1.uuid()))
-    .with(after.map(|place| place.2.clone()))
-    .with(offset)
-    .with(limit)
-    .with(filter.compute_task_key.map(Key::uuid))
-    .with(filter.identifier.as_deref())
+    .and("compute_task_key = {}", filter.compute_task_key.map(Key::uuid))
+    .and("identifier = {}", filter.identifier.as_deref());
+    let statement = match after {
+        Some(ByDateAndPerformance(date, task, identifier)) => statement
+            .text_with("\n          AND creation_date >= {}", date.as_micros())
+            .text_with("\n          AND (creation_date > {}", date.as_micros())
+            .text_with(" OR compute_task_key < {}", task.uuid())
+            .text_with(" OR compute_task_key = {}", task.uuid())
+            .text_with(" AND identifier > {})", identifier),
+        None => statement,
+    };
+    cut(statement.text("\n        ORDER BY creation_date, compute_task_key DESC, identifier"), offset, limit)
 }
 
 /// New performances.

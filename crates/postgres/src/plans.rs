@@ -1,8 +1,7 @@
 //! What the database makes of the statements: which index leads to the rows.
 //!
-//! A writer keeps one plan for each statement as long as it is connected (see `pool.rs`): its plans are
-//! looked at as they would be if it began on an empty database, or on one whose tables are just large enough
-//! for the database to analyze them. A reader's plans are made for each page, and looked at with many rows.
+//! A connection keeps one plan for each statement as long as it lives (see `pool.rs`): plans are looked at as they would
+//! be if it began on an empty database, or on one whose tables the database has analyzed.
 
 use asset::compute_task::ComputeTaskStatus as Status;
 use asset::key::Key;
@@ -15,7 +14,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::load::{Query, queries};
-use crate::pool::{READER_SETTINGS, WRITER_SETTINGS, with_settings};
+use crate::pool::{PLAN_SETTINGS, with_settings};
 use crate::statement::Statement;
 use crate::testing::{Cluster, TestDatabase};
 use crate::{Postgres, PostgresOptions, connection_string};
@@ -82,9 +81,9 @@ async fn migrated() -> TestDatabase {
     database
 }
 
-async fn connect(database: &TestDatabase, settings: &str) -> Client {
+async fn connect(database: &TestDatabase) -> Client {
     let (config, tls) = connection_string::parse(database.url(), |_| None).unwrap();
-    let config = with_settings(&config, settings);
+    let config = with_settings(&config, PLAN_SETTINGS);
     let (client, connection) = config.connect(tls.connector().unwrap()).await.unwrap();
     tokio::spawn(connection);
     client
@@ -123,7 +122,7 @@ fn needs_of_batches() -> Needs {
 async fn a_batch_finds_rows_by_key_whenever_its_plans_were_made() {
     let database = migrated().await;
     for content in [String::new(), fill(FEW, "7")] {
-        let client = connect(&database, WRITER_SETTINGS).await;
+        let client = connect(&database).await;
         client.batch_execute(&content).await.unwrap();
         check_batches(&client).await;
     }
@@ -161,9 +160,15 @@ fn check_keyed(statement: &Statement<'_>, plan: &str) {
 #[tokio::test]
 async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     let database = migrated().await;
-    let client = connect(&database, READER_SETTINGS).await;
+    let client = connect(&database).await;
     let nearly_all_done = "CASE n % 50 WHEN 0 THEN 7 WHEN 1 THEN 2 ELSE 4 END";
-    client.batch_execute(&fill(MANY, nearly_all_done)).await.unwrap();
+    for content in [String::new(), fill(MANY, nearly_all_done)] {
+        client.batch_execute(&content).await.unwrap();
+        check_pages(&client).await;
+    }
+}
+
+async fn check_pages(client: &Client) {
     let channel = channel();
     let middle = Timestamp::from_micros(i64::from(MANY / 2));
 
@@ -182,7 +187,7 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     ] {
         for start in [Start::First, Start::After(ByDateAndKey(middle, Uuid::nil()))] {
             let statement = compute_task::list(&channel, &filter, &PageRequest { start, size: 100 });
-            check_index(&client, &statement, index).await;
+            check_index(client, &statement, index).await;
         }
     }
 
@@ -195,28 +200,22 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
         for sort in [SortOrder::Ascending, SortOrder::Descending] {
             let start = Start::After(ByTimeAndPosition(middle, 7));
             let statement = event::list(&channel, &filter, sort, &PageRequest { start, size: 100 });
-            check_index(&client, &statement, index).await;
+            check_index(client, &statement, index).await;
         }
     }
-    check_index(&client, &event::after(&channel, 7, 100), "event_pkey").await;
+    check_index(client, &event::after(&channel, 7, 100), "event_pkey").await;
 
     let place = ByDateAndPerformance(middle, ComputeTaskKey::from_uuid(Uuid::nil()), String::new());
     let page = PageRequest { start: Start::After(place), size: 100 };
     let filter = PerformanceFilter::default();
-    check_index(&client, &performance::list(&channel, &filter, &page), "performance_by_date").await;
+    check_index(client, &performance::list(&channel, &filter, &page), "performance_by_date").await;
 }
 
 /// This index is looked into, and its order is that of the page.
 async fn check_index(client: &Client, statement: &Statement<'_>, index: &str) {
-    let plan = plan(client, statement).await;
+    let plan = generic_plan(client, statement).await;
     assert!(plan.contains(&format!("using {index} ")), "{index}\n{plan}");
     assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{index}\n{plan}");
-}
-
-/// The plan for the statement with its parameters.
-async fn plan(client: &Client, statement: &Statement<'_>) -> String {
-    let sql = format!("EXPLAIN (COSTS OFF) {}", statement.sql());
-    text(&client.query(&sql, &statement.parameters()).await.unwrap())
 }
 
 /// The plan for the statement with any parameters.

@@ -24,14 +24,11 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 const SETTINGS: &str =
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
-/// Writers keep one plan for each statement, made from nothing but its text. All they look for is found by
-/// key, which is the only way these settings leave: so the plan is right even if it was made when the tables
-/// were empty.
-pub(crate) const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan \
-    -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
-
-/// Readers plan each statement for its parameters: which index serves a list depends on its filters.
-pub(crate) const READER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
+/// Connections keep one plan for each statement, made from nothing but its text. All rows that are looked for are found by an index, in the
+/// order of which they come; that is the only way these settings leave, so the plan is right even if it was made when the tables were empty.
+pub(crate) const PLAN_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+    -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c enable_sort=off \
+    -c enable_incremental_sort=off -c jit=off";
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
@@ -65,10 +62,10 @@ impl Connector {
         with_settings(&self.config, "").connect(self.tls.clone()).await
     }
 
-    fn pool(&self, settings: &str, size_max: usize, wait_max: Duration) -> Result<Pool> {
+    fn pool(&self, size_max: usize, wait_max: Duration) -> Result<Pool> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
-            Manager::from_config(with_settings(&self.config, settings), self.tls.clone(), recycling);
+            Manager::from_config(with_settings(&self.config, PLAN_SETTINGS), self.tls.clone(), recycling);
         let timeouts = Timeouts { wait: Some(wait_max), create: Some(CONNECT_TIME_MAX), recycle: None };
         let pool = Pool::builder(manager).max_size(size_max).timeouts(timeouts).runtime(Runtime::Tokio1);
         pool.build().map_err(|error| Error::Failed(format!("connection pool: {error}")))
@@ -80,8 +77,8 @@ impl Connections {
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
         let (config, tls) = connection_string::parse(url, |name| std::env::var(name).ok())?;
         let connector = Connector { config, tls: tls.connector()? };
-        let writers = connector.pool(WRITER_SETTINGS, options.writers_max, options.wait_max)?;
-        let readers = connector.pool(READER_SETTINGS, options.readers_max, options.wait_max)?;
+        let writers = connector.pool(options.writers_max, options.wait_max)?;
+        let readers = connector.pool(options.readers_max, options.wait_max)?;
         Ok(Self { connector, writers, readers })
     }
 

@@ -38,6 +38,26 @@ impl<'a> Statement<'a> {
         self
     }
 
+    /// Adds text.
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        self.sql.to_mut().push_str(text);
+        self
+    }
+
+    /// Adds text in which `{}` stands for the next parameter.
+    pub(crate) fn text_with(self, text: &str, value: impl ToSql + Send + Sync + 'a) -> Self {
+        let place = format!("${}", self.parameters.len() + 1);
+        self.text(&text.replace("{}", &place)).with(value)
+    }
+
+    /// Adds a condition in which `{}` stands for the value, if there is one.
+    pub(crate) fn and(self, condition: &str, value: Option<impl ToSql + Send + Sync + 'a>) -> Self {
+        match value {
+            Some(value) => self.text("\n          AND ").text_with(condition, value),
+            None => self,
+        }
+    }
+
     /// Adds an array of keys as the next parameter.
     pub(crate) fn with_keys<K: Key>(self, keys: &BTreeSet<K>) -> Self {
         self.with(keys.iter().map(|key| key.uuid()).collect::<Vec<Uuid>>())
