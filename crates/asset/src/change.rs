@@ -12,7 +12,7 @@ use crate::data_sample::DataSample;
 use crate::event::{EventAsset, EventKind};
 use crate::failure_report::FailureReport;
 use crate::function::Function;
-use crate::key::DataManagerKey;
+use crate::key::{ComputeTaskKey, DataManagerKey, ModelKey};
 use crate::model::Model;
 use crate::organization::Organization;
 use crate::output_asset::OutputAsset;
@@ -63,6 +63,13 @@ pub enum Change {
     ComputePlanFailed(Arc<ComputePlan>),
     /// A compute task exists (compute/TASK-25).
     ComputeTaskRegistered(Arc<ComputeTask>),
+    /// A new task names a model as input by the model's key; told with the task, so it raises no event (compute/DEF-16).
+    ModelUsed {
+        /// The model.
+        model: ModelKey,
+        /// The task.
+        compute_task: ComputeTaskKey,
+    },
     /// A compute task has another status (compute/TSM-2 … TSM-8).
     ComputeTaskStatusChanged {
         /// The task afterwards.
@@ -120,7 +127,7 @@ impl Change {
             Self::ComputePlanRenamed(plan) | Self::ComputePlanCanceled(plan) => {
                 (Updated, EventAsset::ComputePlan(Arc::clone(plan)))
             }
-            Self::ComputePlanFailed(_) => return None,
+            Self::ComputePlanFailed(_) | Self::ModelUsed { .. } => return None,
             Self::ComputeTaskRegistered(task) => (Created, EventAsset::ComputeTask(Arc::clone(task))),
             Self::ComputeTaskStatusChanged { task, .. } => {
                 (Updated, EventAsset::ComputeTask(Arc::clone(task)))

@@ -317,6 +317,8 @@ impl Facts {
     }
 
     /// Lays a change over the facts, so that they tell the state after it.
+    ///
+    /// What is new has nobody that refers to it yet, and that is known from then on.
     pub fn apply(&mut self, change: &Change) {
         for address in change.released_addresses() {
             self.addresses.insert(address.to_owned(), false);
@@ -336,9 +338,11 @@ impl Facts {
             Change::DataSampleRegistered(sample) | Change::DataSampleLinked { sample, .. } => {
                 self.data_samples.put(sample.key, Arc::clone(sample));
             }
-            Change::FunctionRegistered(function)
-            | Change::FunctionUpdated { function, .. }
-            | Change::FunctionStatusChanged { function, .. } => {
+            Change::FunctionRegistered(function) => {
+                self.functions.put(function.key, Arc::clone(function));
+                self.unbuilt_tasks.entry(function.key).or_default();
+            }
+            Change::FunctionUpdated { function, .. } | Change::FunctionStatusChanged { function, .. } => {
                 self.functions.put(function.key, Arc::clone(function));
             }
             Change::ComputePlanRegistered(plan)
@@ -352,9 +356,11 @@ impl Facts {
                 self.compute_tasks.put(task.key, Arc::clone(task));
                 self.task_statuses.insert(task.key, task.status);
             }
-            Change::ModelRegistered(model) | Change::ModelDisabled { model, .. } => {
+            Change::ModelRegistered(model) => {
                 self.models.put(model.key, Arc::clone(model));
+                self.model_users.entry(model.key).or_default();
             }
+            Change::ModelDisabled { model, .. } => self.models.put(model.key, Arc::clone(model)),
             Change::OutputAssetRegistered(output_asset) => {
                 if let Some(output_assets) = self.output_assets.get_mut(&output_asset.compute_task_key) {
                     output_assets.push(Arc::clone(output_asset));
@@ -362,6 +368,11 @@ impl Facts {
             }
             Change::FailureReportRegistered(report) => {
                 self.failure_reports.insert(report.asset_key, Some(Arc::clone(report)));
+            }
+            Change::ModelUsed { model, compute_task } => {
+                if let Some(users) = self.model_users.get_mut(model) {
+                    users.push(*compute_task);
+                }
             }
             Change::PerformanceRegistered(_) | Change::ProfilingStepRecorded(_) => {}
         }
@@ -377,11 +388,8 @@ impl Facts {
         if let Some(unbuilt) = self.unbuilt_tasks.get_mut(&task.function_key) {
             unbuilt.push(task.key);
         }
-        for model in task.models_by_key() {
-            if let Some(users) = self.model_users.get_mut(&model) {
-                users.push(task.key);
-            }
-        }
+        self.children.entry(task.key).or_default();
+        self.output_assets.entry(task.key).or_default();
     }
 }
 

@@ -9,7 +9,7 @@ use asset::{
     ChannelName, ComputePlanKey, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, FunctionKey, ModelKey,
 };
 use persistence::{ByDateAndKey, ComputeTaskFilter, Page, PageRequest};
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{Connection, params};
 
 use crate::by_key;
 use crate::error::Result;
@@ -132,14 +132,14 @@ pub(crate) fn load_model_users(
         return Ok(());
     }
     let sql = "-- compute_task::load_model_users
-        SELECT key, status, asset_key
-        FROM compute_task_input
-        JOIN compute_task ON compute_task.serial = compute_task_input.task
-        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
+        SELECT key, status, model_key
+        FROM model_use
+        JOIN compute_task ON compute_task.key = model_use.compute_task_key
+        WHERE model_key IN (SELECT value FROM rarray(?1)) AND channel = ?2
         ORDER BY creation_date, serial";
     for_each(connection, TABLE, sql, params![array(models), channel.as_str()], |record| {
         let user = put_status(record, &mut facts.task_statuses)?;
-        facts.model_users.entry(record.key("asset_key")?).or_default().push(user);
+        facts.model_users.entry(record.key("model_key")?).or_default().push(user);
         Ok(())
     })
 }
@@ -211,7 +211,7 @@ pub(crate) fn list(
         })
 }
 
-/// Adds new ones, and the ways that lead to them.
+/// Adds new ones, and that their parents lead to them.
 pub(crate) fn insert(
     connection: &Connection,
     channel: &ChannelName,
@@ -224,7 +224,11 @@ pub(crate) fn insert(
             logs_permission, creation_date)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
-    let mut ways = Ways::to(connection)?;
+    let mut child = connection.prepare_cached(
+        "-- compute_task::insert child
+        INSERT INTO compute_task_child (parent_key, child)
+        VALUES (?1, ?2)",
+    )?;
     for task in tasks {
         statement.execute(params![
             task.key.uuid(),
@@ -241,44 +245,25 @@ pub(crate) fn insert(
             to_json(&task.logs_permission)?,
             task.creation_date.as_micros(),
         ])?;
-        ways.insert(connection.last_insert_rowid(), task)?;
+        let serial = connection.last_insert_rowid();
+        for parent in task.parents() {
+            child.execute(params![parent.uuid(), serial])?;
+        }
     }
     Ok(())
 }
 
-/// The statements that make tasks findable from their parents and from the assets they use.
-struct Ways<'a> {
-    child: CachedStatement<'a>,
-    input: CachedStatement<'a>,
-}
-
-impl<'a> Ways<'a> {
-    fn to(connection: &'a Connection) -> Result<Self> {
-        Ok(Self {
-            child: connection.prepare_cached(
-                "-- compute_task::insert child
-                INSERT INTO compute_task_child (parent_key, child)
-                VALUES (?1, ?2)",
-            )?,
-            // A task may name the same asset for several of its inputs.
-            input: connection.prepare_cached(
-                "-- compute_task::insert input
-                INSERT INTO compute_task_input (asset_key, task)
-                VALUES (?1, ?2)
-                ON CONFLICT DO NOTHING",
-            )?,
-        })
+/// Adds which new ones name which models.
+pub(crate) fn insert_model_uses(connection: &Connection, uses: &[(ModelKey, ComputeTaskKey)]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "-- compute_task::insert_model_uses
+        INSERT INTO model_use (model_key, compute_task_key)
+        VALUES (?1, ?2)",
+    )?;
+    for (model, task) in uses {
+        execute_one(&mut statement, params![model.uuid(), task.uuid()])?;
     }
-
-    fn insert(&mut self, serial: i64, task: &ComputeTask) -> Result<()> {
-        for parent in task.parents() {
-            self.child.execute(params![parent.uuid(), serial])?;
-        }
-        for asset in task.models_by_key() {
-            self.input.execute(params![asset.uuid(), serial])?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Gives old ones another status.

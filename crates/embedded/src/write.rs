@@ -31,6 +31,7 @@ pub(crate) fn write(
     compute_plan::insert(connection, channel, &writes.compute_plans)?;
     compute_plan::update(connection, channel, &writes.updated_compute_plans)?;
     compute_task::insert(connection, channel, &writes.compute_tasks)?;
+    compute_task::insert_model_uses(connection, &writes.model_uses)?;
     compute_task::update(connection, channel, &writes.updated_compute_tasks)?;
     model::insert(connection, channel, &writes.models)?;
     model::update(connection, channel, &writes.disabled_models)?;

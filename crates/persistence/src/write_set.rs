@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use asset::key::Key;
 use asset::{
-    Change, ComputePlan, ComputeTask, DataManager, DataManagerKey, DataSample, DataSampleKey, FailureReport,
-    Function, Model, Organization, OutputAsset, Performance,
+    Change, ComputePlan, ComputeTask, ComputeTaskKey, DataManager, DataManagerKey, DataSample, DataSampleKey,
+    FailureReport, Function, Model, ModelKey, Organization, OutputAsset, Performance,
 };
 
 /// A sample is offered through a manager.
@@ -46,6 +46,8 @@ pub struct WriteSet {
     pub updated_compute_plans: Vec<Arc<ComputePlan>>,
     /// New compute tasks.
     pub compute_tasks: Vec<Arc<ComputeTask>>,
+    /// Which new tasks name which models by their key; each pair once.
+    pub model_uses: Vec<(ModelKey, ComputeTaskKey)>,
     /// Compute tasks with another status.
     pub updated_compute_tasks: Vec<Arc<ComputeTask>>,
     /// New models.
@@ -161,6 +163,7 @@ impl Fold {
                 self.set.output_assets.push(Arc::clone(output_asset));
             }
             Change::FailureReportRegistered(report) => self.set.failure_reports.push(Arc::clone(report)),
+            Change::ModelUsed { model, compute_task } => self.set.model_uses.push((*model, *compute_task)),
             Change::ProfilingStepRecorded(_) => {}
         }
     }

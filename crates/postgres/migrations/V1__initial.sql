@@ -199,12 +199,12 @@ CREATE TABLE orchestrator.compute_task_parent (
 );
 COMMENT ON TABLE orchestrator.compute_task_parent IS 'Which tasks take an output of a task; the other direction stands in the inputs of the child.';
 
-CREATE TABLE orchestrator.compute_task_input_asset (
-    asset_key        uuid NOT NULL,
+CREATE TABLE orchestrator.model_use (
+    model_key        uuid NOT NULL,
     compute_task_key uuid NOT NULL,
-    CONSTRAINT compute_task_input_asset_pkey PRIMARY KEY (asset_key, compute_task_key)
+    CONSTRAINT model_use_pkey PRIMARY KEY (model_key, compute_task_key)
 );
-COMMENT ON TABLE orchestrator.compute_task_input_asset IS 'Which tasks name an asset as input; the other direction stands in the inputs of the task.';
+COMMENT ON TABLE orchestrator.model_use IS 'Which tasks name a model as input by its key; the other direction stands in the inputs of the task.';
 
 CREATE TABLE orchestrator.output_asset (
     compute_task_key uuid             NOT NULL,

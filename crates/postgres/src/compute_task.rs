@@ -1,7 +1,7 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
 //! The status has a row of its own, so that a change of it is small. Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the
-//! children of a task, and the tasks that name an asset as input. What a batch loads is found by keys alone
+//! children of a task, and the tasks that name a model as input. What a batch loads is found by keys alone
 //! and tells by its column `here` whether it is of the channel: a condition on the channel would tempt the
 //! database to walk through all of the channel's tasks (see `plans.rs`).
 
@@ -125,18 +125,18 @@ pub(crate) fn load_unbuilt<'a>(channel: &'a ChannelName, functions: &'a BTreeSet
 pub(crate) fn load_model_users<'a>(channel: &'a ChannelName, models: &'a BTreeSet<ModelKey>) -> Query<'a> {
     let statement = Statement::new(
         "-- compute_task::load_model_users
-        SELECT task.key, input.asset_key, current.status, task.channel = $1 AS here
-        FROM orchestrator.compute_task_input_asset AS input
-        JOIN orchestrator.compute_task AS task ON task.key = input.compute_task_key
+        SELECT task.key, model_use.model_key, current.status, task.channel = $1 AS here
+        FROM orchestrator.model_use
+        JOIN orchestrator.compute_task AS task ON task.key = model_use.compute_task_key
         JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key
-        WHERE input.asset_key = ANY ($2)
+        WHERE model_use.model_key = ANY ($2)
         ORDER BY task.creation_date, task.registration",
     )
     .with(channel.as_str())
     .with_keys(models);
     Query::new(TABLE, statement, |row, facts| {
         if row.get("here")? {
-            facts.model_users.entry(row.key("asset_key")?).or_default().push(row.key("key")?);
+            facts.model_users.entry(row.key("model_key")?).or_default().push(row.key("key")?);
             put_status(row, facts)?;
         }
         Ok(())
@@ -151,11 +151,13 @@ pub(crate) fn load_statuses_in_plans<'a>(
     let statement = Statement::new(
         "-- compute_task::load_statuses_in_plans
         SELECT plan.key AS compute_plan_key, known.status::smallint AS status
-        FROM unnest($2::uuid[]) AS plan (key), generate_series(1, 8) AS known (status)
-        WHERE EXISTS (
+        FROM unnest($2::uuid[]) AS plan (key)
+        CROSS JOIN generate_series(1, 8) AS known (status)
+        CROSS JOIN LATERAL (
             SELECT FROM orchestrator.compute_task_status AS current
             WHERE current.compute_plan_key = plan.key AND current.status = known.status AND current.channel = $1
-        )",
+            LIMIT 1
+        ) AS one",
     )
     .with(channel.as_str())
     .with_keys(plans);
@@ -283,17 +285,16 @@ pub(crate) fn insert_parents(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
     .with(children)
 }
 
-/// Which assets the new tasks name as input by their own key, each once.
-pub(crate) fn insert_input_assets(tasks: &[Arc<ComputeTask>]) -> Statement<'static> {
-    let named =
-        tasks.iter().flat_map(|task| task.models_by_key().map(|asset| (asset.uuid(), task.key.uuid())));
-    let (assets, tasks): (Vec<Uuid>, Vec<Uuid>) = named.collect::<BTreeSet<_>>().into_iter().unzip();
+/// Which new tasks name which models.
+pub(crate) fn insert_model_uses(uses: &[(ModelKey, ComputeTaskKey)]) -> Statement<'static> {
+    let (models, tasks): (Vec<Uuid>, Vec<Uuid>) =
+        uses.iter().map(|(model, task)| (model.uuid(), task.uuid())).unzip();
     Statement::new(
-        "-- compute_task::insert_input_assets
-        INSERT INTO orchestrator.compute_task_input_asset (asset_key, compute_task_key)
+        "-- compute_task::insert_model_uses
+        INSERT INTO orchestrator.model_use (model_key, compute_task_key)
         SELECT * FROM unnest($1::uuid[], $2::uuid[])",
     )
-    .with(assets)
+    .with(models)
     .with(tasks)
 }
 

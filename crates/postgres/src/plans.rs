@@ -57,7 +57,7 @@ fn fill(rows: u32, status: &str) -> String {
             FROM orchestrator.compute_task AS task;
         INSERT INTO orchestrator.compute_task_parent
             SELECT gen_random_uuid(), key FROM orchestrator.compute_task;
-        INSERT INTO orchestrator.compute_task_input_asset
+        INSERT INTO orchestrator.model_use
             SELECT gen_random_uuid(), key FROM orchestrator.compute_task;
         INSERT INTO orchestrator.output_asset
             SELECT key, 'identifier', 1, 'channel', 8, '' FROM orchestrator.compute_task;
@@ -97,7 +97,7 @@ fn nobody<K: Key>() -> K {
     K::from_uuid(Uuid::nil())
 }
 
-/// Every look-up that a batch does. What only questions need is left out: readers do that.
+/// Every look-up that a batch or a question does.
 fn needs_of_batches() -> Needs {
     Needs {
         organizations: true,
@@ -114,7 +114,8 @@ fn needs_of_batches() -> Needs {
         model_users: [nobody()].into(),
         failure_reports: [nobody()].into(),
         addresses: [String::new()].into(),
-        ..Needs::default()
+        samples_of_managers: [nobody()].into(),
+        statuses_in_plans: [nobody()].into(),
     }
 }
 

@@ -51,7 +51,7 @@ impl Handler {
         caller: &Caller,
         inquiry: I,
     ) -> Result<I::Answer, Failure> {
-        self.service.inquire(&caller.channel, inquiry).await
+        self.service.inquire(&caller.channel, &caller.organization, inquiry).await
     }
 
     /// The items of a page as messages, and the token of the next page (core/PAG-4, PAG-6).

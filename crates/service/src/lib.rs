@@ -10,6 +10,7 @@ pub mod list;
 mod options;
 pub mod page_token;
 mod queue;
+mod reader;
 mod service;
 mod waiting;
 pub mod writer;

@@ -1,4 +1,4 @@
-//! The queue of a channel: the calls that wait for its writer, in one lane for each caller.
+//! The queues of a channel: the calls that wait for its writer or its readers, in one lane for each caller.
 //!
 //! A batch takes one call of each lane in turn, so a caller that floods the channel waits for itself only; and each lane is bounded, so it fills
 //! its own. Within a lane calls keep their order. It knows nothing of what calls do. Start at [`queue`].
@@ -11,12 +11,16 @@ use tokio::sync::Notify;
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::waiting::{Waiting, Weight};
+use crate::waiting::Weight;
 
-type Call = Box<dyn Waiting>;
+/// What can wait in a queue.
+pub(crate) trait Weighed {
+    /// What it adds to a batch and to the queue.
+    fn weight(&self) -> Weight;
+}
 
-/// A queue: where calls are put, and where the writer takes them from.
-pub(crate) fn queue(options: &Options) -> (QueueEntrance, QueueExit) {
+/// A queue: where calls are put, and where they are taken from.
+pub(crate) fn queue<C: Weighed>(options: &Options) -> (QueueEntrance<C>, QueueExit<C>) {
     let lane_max = Weight { rows: options.queue_length_max.max(1), bytes: options.queue_bytes_max };
     let queue = Arc::new(Queue {
         lanes: Mutex::default(),
@@ -28,14 +32,14 @@ pub(crate) fn queue(options: &Options) -> (QueueEntrance, QueueExit) {
     (QueueEntrance(Arc::clone(&queue)), QueueExit(queue))
 }
 
-/// Where calls are put. When it is dropped, the writer takes what is left, and ends.
-pub(crate) struct QueueEntrance(Arc<Queue>);
+/// Where calls are put. When it is dropped, whoever takes them gets what is left, and then the end.
+pub(crate) struct QueueEntrance<C: Weighed>(Arc<Queue<C>>);
 
-/// Where the writer takes calls. When it is dropped, the waiting calls are given up, and no more are accepted.
-pub(crate) struct QueueExit(Arc<Queue>);
+/// Where calls are taken. When it is dropped, the waiting calls are given up, and no more are accepted.
+pub(crate) struct QueueExit<C: Weighed>(Arc<Queue<C>>);
 
-struct Queue {
-    lanes: Mutex<Lanes>,
+struct Queue<C> {
+    lanes: Mutex<Lanes<C>>,
     bell: Notify,
     /// Of one lane: calls, and the bytes of their requests.
     lane_max: Weight,
@@ -43,35 +47,33 @@ struct Queue {
     batch_max: Weight,
 }
 
-#[derive(Default)]
-struct Lanes {
-    by_caller: HashMap<OrganizationId, Lane>,
+struct Lanes<C> {
+    by_caller: HashMap<OrganizationId, Lane<C>>,
     /// The callers that have calls waiting, each once; the next batch begins with the first.
     turns: VecDeque<OrganizationId>,
     is_closed: bool,
 }
 
-#[derive(Default)]
-struct Lane {
-    calls: VecDeque<Call>,
+struct Lane<C> {
+    calls: VecDeque<C>,
     bytes: usize,
 }
 
-impl QueueEntrance {
+impl<C: Weighed> QueueEntrance<C> {
     /// Puts a call at the end of its caller's lane.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`] if the lane is full, or the writer has ended.
-    pub(crate) fn put(&self, caller: &OrganizationId, call: Call) -> Result<(), Failure> {
+    /// [`Failure::Unavailable`] if the lane is full, or nobody takes calls any more.
+    pub(crate) fn put(&self, caller: &OrganizationId, call: C) -> Result<(), Failure> {
         self.0.lanes().put(caller, call, self.0.lane_max)?;
         self.0.bell.notify_one();
         Ok(())
     }
 }
 
-impl QueueExit {
+impl<C: Weighed> QueueExit<C> {
     /// Waits for calls and takes a batch of them; none when the queue has ended.
-    pub(crate) async fn take(&self) -> Option<Vec<Call>> {
+    pub(crate) async fn take(&self) -> Option<Vec<C>> {
         loop {
             {
                 let mut lanes = self.0.lanes();
@@ -80,6 +82,7 @@ impl QueueExit {
                     return Some(batch);
                 }
                 if lanes.is_closed {
+                    self.0.bell.notify_one(); // for others that take from the same exit
                     return None;
                 }
             }
@@ -88,14 +91,26 @@ impl QueueExit {
     }
 }
 
-impl Queue {
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+impl<C> Queue<C> {
+    fn lanes(&self) -> MutexGuard<'_, Lanes<C>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lanes {
-    fn put(&mut self, caller: &OrganizationId, call: Call, max: Weight) -> Result<(), Failure> {
+impl<C> Default for Lanes<C> {
+    fn default() -> Self {
+        Self { by_caller: HashMap::new(), turns: VecDeque::new(), is_closed: false }
+    }
+}
+
+impl<C> Default for Lane<C> {
+    fn default() -> Self {
+        Self { calls: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<C: Weighed> Lanes<C> {
+    fn put(&mut self, caller: &OrganizationId, call: C, max: Weight) -> Result<(), Failure> {
         let bytes = call.weight().bytes;
         let lane = self.by_caller.entry(caller.clone()).or_default();
         // However large, a call finds room in an empty lane.
@@ -112,7 +127,7 @@ impl Lanes {
     }
 
     /// A batch: one call of each lane in turn, until the next would be too much; the first fits always.
-    fn take(&mut self, calls_max: usize, max: Weight) -> Vec<Call> {
+    fn take(&mut self, calls_max: usize, max: Weight) -> Vec<C> {
         let mut batch = Vec::new();
         let mut room = max;
         while batch.len() < calls_max {
@@ -123,7 +138,7 @@ impl Lanes {
         batch
     }
 
-    fn next_that_fits(&mut self, whatever_its_weight: bool, room: Weight) -> Option<Call> {
+    fn next_that_fits(&mut self, whatever_its_weight: bool, room: Weight) -> Option<C> {
         let caller = self.turns.front()?.clone();
         let lane = self.by_caller.get_mut(&caller)?;
         let weight = lane.calls.front()?.weight();
@@ -142,14 +157,14 @@ impl Lanes {
     }
 }
 
-impl Drop for QueueEntrance {
+impl<C: Weighed> Drop for QueueEntrance<C> {
     fn drop(&mut self) {
         self.0.lanes().is_closed = true;
         self.0.bell.notify_one();
     }
 }
 
-impl Drop for QueueExit {
+impl<C: Weighed> Drop for QueueExit<C> {
     fn drop(&mut self) {
         let given_up = std::mem::replace(&mut *self.0.lanes(), Lanes { is_closed: true, ..Lanes::default() });
         drop(given_up);
@@ -158,30 +173,24 @@ impl Drop for QueueExit {
 
 #[cfg(test)]
 mod tests {
-    use asset::{Change, Facts, Needs, Timestamp};
-
     use super::*;
 
-    /// A call that does nothing; tests tell it from others by its rows.
+    /// A call; tests tell it from others by its rows.
     struct Numbered(Weight);
 
-    impl Waiting for Numbered {
-        fn is_abandoned(&self) -> bool {
-            false
-        }
-        fn needs(&mut self, _facts: &Facts, _needs: &mut Needs) {}
-        fn decide(&mut self, _now: Timestamp, _facts: &Facts) -> Vec<Change> {
-            Vec::new()
-        }
-        fn answer(self: Box<Self>) {}
-        fn fail(self: Box<Self>, _failure: Failure) {}
+    impl Weighed for Numbered {
         fn weight(&self) -> Weight {
             self.0
         }
     }
 
-    fn put(entrance: &QueueEntrance, caller: &str, number: usize, bytes: usize) -> Result<(), Failure> {
-        entrance.put(&OrganizationId::new(caller), Box::new(Numbered(Weight { rows: number, bytes })))
+    fn put(
+        entrance: &QueueEntrance<Numbered>,
+        caller: &str,
+        number: usize,
+        bytes: usize,
+    ) -> Result<(), Failure> {
+        entrance.put(&OrganizationId::new(caller), Numbered(Weight { rows: number, bytes }))
     }
 
     fn options() -> Options {
@@ -190,7 +199,7 @@ mod tests {
         options
     }
 
-    async fn taken(exit: &QueueExit) -> Vec<usize> {
+    async fn taken(exit: &QueueExit<Numbered>) -> Vec<usize> {
         exit.take().await.unwrap_or_default().iter().map(|call| call.weight().rows).collect()
     }
 

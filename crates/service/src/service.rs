@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asset::{ChannelName, Command, EventId, Facts, Inquiry, Needs, OrganizationId};
-use persistence::{Hint, Stages, Store};
+use asset::{ChannelName, Command, EventId, Inquiry, OrganizationId};
+use persistence::{Hint, Store};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
@@ -12,13 +12,16 @@ use crate::failure::Failure;
 use crate::feed::{Feed, Subscription};
 use crate::options::Options;
 use crate::queue::QueueEntrance;
-use crate::waiting::{WaitingCall, Weight};
+use crate::reader::{Asking, Reader, WaitingInquiry};
+use crate::waiting::{Waiting, WaitingCall, Weight};
 use crate::writer::Writer;
 
-/// What runs for a channel that has been used: its writer and its feed.
+/// What runs for a channel that has been used: its writer, its readers and its feed.
 struct Channel {
-    queue: QueueEntrance,
+    calls: QueueEntrance<Box<dyn Waiting>>,
     writer: JoinHandle<()>,
+    questions: QueueEntrance<Box<dyn Asking>>,
+    readers: Vec<JoinHandle<()>>,
     feed: Arc<Feed>,
 }
 
@@ -69,19 +72,23 @@ impl Service {
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
         let call = WaitingCall { command, caller: caller.clone(), weight, outcome: None, reply };
-        self.channel(channel).queue.put(caller, Box::new(call))?;
+        self.channel(channel).calls.put(caller, Box::new(call))?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?
     }
 
-    /// Answers an inquiry from one snapshot (core/TX-8).
+    /// Answers an inquiry from one snapshot (core/TX-8), which it shares with whatever else is waiting in its channel.
     ///
     /// # Errors
-    /// The inquiry's refusal; [`Failure::Unavailable`] if storage is away.
-    pub async fn inquire<I: Inquiry>(&self, channel: &ChannelName, inquiry: I) -> Result<I::Answer, Failure> {
-        let inquiry = Arc::new(InquiryStages(inquiry));
-        let facts = self.0.store.read(channel, Arc::clone(&inquiry) as Arc<dyn Stages>).await;
-        let facts = facts.map_err(|error| Failure::of_storage(&error))?;
-        Ok(inquiry.0.answer(&facts)?)
+    /// The inquiry's refusal; [`Failure::Unavailable`] if the queue is full or storage is away.
+    pub async fn inquire<I: Inquiry>(
+        &self,
+        channel: &ChannelName,
+        caller: &OrganizationId,
+        inquiry: I,
+    ) -> Result<I::Answer, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.channel(channel).questions.put(caller, Box::new(WaitingInquiry { inquiry, reply }))?;
+        answer.await.map_err(|_reader_ended| Failure::Internal)?
     }
 
     /// Subscribes to the events of a channel after `start`, or from the first one on.
@@ -96,14 +103,16 @@ impl Service {
         Subscription::begin(Arc::clone(&self.channel(channel).feed), start).await
     }
 
-    /// Waits until the writers have ended and let go of the store. For after the last call: whoever calls later starts them again.
+    /// Waits until the writers and readers have ended and let go of the store. For after the last call: whoever calls later starts them again.
     pub async fn stop(self) {
         let channels = std::mem::take(&mut *self.0.channels.lock().unwrap_or_else(PoisonError::into_inner));
         for channel in channels.into_values() {
             // A channel that somebody still uses ends with its last user.
-            if let Ok(Channel { queue, writer, .. }) = Arc::try_unwrap(channel) {
-                drop(queue);
-                let _broke_down_before = writer.await;
+            if let Ok(Channel { calls, writer, questions, readers, .. }) = Arc::try_unwrap(channel) {
+                drop((calls, questions));
+                for running in readers.into_iter().chain([writer]) {
+                    let _broke_down_before = running.await;
+                }
             }
         }
     }
@@ -112,32 +121,19 @@ impl Service {
         self.0.store.as_ref()
     }
 
-    /// The channel's writer and feed, started at first use.
+    /// What runs for the channel, started at first use.
     fn channel(&self, name: &ChannelName) -> Arc<Channel> {
         let inner = &self.0;
         let mut channels = inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.entry(name.clone()).or_insert_with(|| {
-            let feed = Feed::start(name.clone(), Arc::clone(&inner.store), &inner.options);
-            let (queue, writer) = Writer::start(
-                name.clone(),
-                Arc::clone(&inner.store),
-                Arc::clone(&feed),
-                inner.options.clone(),
-            );
-            Arc::new(Channel { queue, writer, feed })
+            let (store, options) = (&inner.store, &inner.options);
+            let feed = Feed::start(name.clone(), Arc::clone(store), options);
+            let (calls, writer) =
+                Writer::start(name.clone(), Arc::clone(store), Arc::clone(&feed), options.clone());
+            let (questions, readers) = Reader::start(name, store, options);
+            Arc::new(Channel { calls, writer, questions, readers, feed })
         });
         Arc::clone(channel)
-    }
-}
-
-struct InquiryStages<I>(I);
-
-impl<I: Inquiry> Stages for InquiryStages<I> {
-    fn missing(&self, facts: &Facts) -> Needs {
-        let mut needs = Needs::default();
-        self.0.needs(facts, &mut needs);
-        needs.retain_missing(facts);
-        needs
     }
 }
 

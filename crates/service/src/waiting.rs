@@ -8,6 +8,7 @@ use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
+use crate::queue::Weighed;
 
 /// A waiting call of any kind, as the writer sees it.
 pub(crate) trait Waiting: Send {
@@ -26,8 +27,14 @@ pub(crate) trait Waiting: Send {
     /// Sends this failure instead.
     fn fail(self: Box<Self>, failure: Failure);
 
-    /// What it adds to a batch and to the queue.
+    /// See [`Weighed::weight`].
     fn weight(&self) -> Weight;
+}
+
+impl Weighed for Box<dyn Waiting> {
+    fn weight(&self) -> Weight {
+        self.as_ref().weight()
+    }
 }
 
 /// How much a call is: what it may be expected to write, and what its request takes in memory.
@@ -101,7 +108,7 @@ impl<C: Command> Waiting for WaitingCall<C> {
 }
 
 /// Runs a piece of a decision; a panic becomes a failure of this call alone. Nothing outside is left half changed, since decisions only read.
-fn contain<T>(decide: impl FnOnce() -> T) -> Result<T, Failure> {
+pub(crate) fn contain<T>(decide: impl FnOnce() -> T) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(decide)).map_err(|_panic| {
         tracing::error!("a call was given up because of a fault while it was decided");
         Failure::Internal

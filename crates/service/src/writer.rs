@@ -61,13 +61,13 @@ impl Writer {
         store: Arc<dyn Store>,
         feed: Arc<Feed>,
         options: Options,
-    ) -> (QueueEntrance, JoinHandle<()>) {
+    ) -> (QueueEntrance<Call>, JoinHandle<()>) {
         let (entrance, exit) = queue(&options);
         let writer = Self { channel, store, feed, options, known: None, is_alone: false };
         (entrance, tokio::spawn(writer.run(exit)))
     }
 
-    async fn run(mut self, queue: QueueExit) {
+    async fn run(mut self, queue: QueueExit<Call>) {
         while let Some(calls) = queue.take().await {
             self.serve(calls).await;
         }

@@ -123,7 +123,7 @@ async fn channels_do_not_see_each_other() {
     service.execute(&channel(NORTH), &alder(), plan(1)).await.unwrap();
     let taken = service.execute(&south, &alder(), plan(1)).await.unwrap_err();
     assert!(matches!(taken, Failure::Refused(refusal) if refusal.code == Code::Conflict));
-    let hidden = service.inquire(&south, GetComputePlan::new(&key(1)).unwrap()).await.unwrap_err();
+    let hidden = service.inquire(&south, &alder(), GetComputePlan::new(&key(1)).unwrap()).await.unwrap_err();
     assert!(matches!(hidden, Failure::Refused(refusal) if refusal.code == Code::NotFound));
     let mut events = service.subscribe(&south, None).await.unwrap();
     assert_eq!(read(&mut events, 1).await[0].asset_key, "Alder");
@@ -148,7 +148,8 @@ async fn a_read_after_an_answer_sees_it() {
         let name = format!("name {round}");
         let rename = RenameComputePlan::new(&key(1), name.clone(), Policy::default()).unwrap();
         service.execute(&channel(NORTH), &alder(), rename).await.unwrap();
-        let seen = service.inquire(&channel(NORTH), GetComputePlan::new(&key(1)).unwrap()).await.unwrap();
+        let seen =
+            service.inquire(&channel(NORTH), &alder(), GetComputePlan::new(&key(1)).unwrap()).await.unwrap();
         assert_eq!(seen.name, name);
     }
 }
@@ -214,7 +215,8 @@ async fn what_a_change_announces_is_what_the_log_keeps() {
     service.execute(&channel(NORTH), &alder(), plan(7)).await.unwrap();
     let mut events = service.subscribe(&channel(NORTH), None).await.unwrap();
     let event = &read(&mut events, 2).await[1];
-    let plan = service.inquire(&channel(NORTH), GetComputePlan::new(&key(7)).unwrap()).await.unwrap();
+    let plan =
+        service.inquire(&channel(NORTH), &alder(), GetComputePlan::new(&key(7)).unwrap()).await.unwrap();
     let announced = Change::ComputePlanRegistered(Arc::clone(&plan)).announcement().unwrap();
     assert_eq!(event.asset_kind, EventAsset::ComputePlan(plan.clone()).kind().number());
     assert_eq!(event.event_kind, announced.event_kind.number());

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::caller::OrganizationId;
-use crate::key::{ComputePlanKey, ComputeTaskKey, FunctionKey, Key, ModelKey};
+use crate::key::{ComputePlanKey, ComputeTaskKey, FunctionKey};
 use crate::metadata::Metadata;
 use crate::permission::{Permission, Permissions};
 use crate::refusal::{Code, Refusal};
@@ -207,14 +207,6 @@ impl ComputeTask {
     /// Its parents, each once, in the order of their first appearance among the inputs (compute/TASK-5).
     pub fn parents(&self) -> Vec<ComputeTaskKey> {
         parents_of(&self.inputs)
-    }
-
-    /// The models it names by their own key: not every key here is a model's, only the function could tell.
-    pub fn models_by_key(&self) -> impl Iterator<Item = ModelKey> {
-        self.inputs.iter().filter_map(|input| match input.source {
-            InputSource::Asset(key) => Some(ModelKey::from_uuid(key)),
-            InputSource::ParentOutput { .. } => None,
-        })
     }
 
     /// The output with this identifier.

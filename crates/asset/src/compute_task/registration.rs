@@ -3,7 +3,8 @@
 //! The ladder of checks stands in `Registrar::register`; each rung is a method below it, in the same order. Tasks are judged, stored,
 //! announced and returned in the order of [`super::order`], so each finds its parents registered.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -200,11 +201,26 @@ impl Command for RegisterComputeTasks {
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
         }
-        Ok(Decision {
-            changes: tasks.iter().cloned().map(Change::ComputeTaskRegistered).collect(),
-            answer: tasks,
-        })
+        let changes = tasks.iter().flat_map(|task| {
+            let used = models_by_key(task, facts).into_iter();
+            let used = used.map(|model| Change::ModelUsed { model, compute_task: task.key });
+            iter::once(Change::ComputeTaskRegistered(Arc::clone(task))).chain(used)
+        });
+        Ok(Decision { changes: changes.collect(), answer: tasks })
     }
+}
+
+/// The models that a task names by their key, each once.
+fn models_by_key(task: &ComputeTask, facts: &Facts) -> BTreeSet<ModelKey> {
+    let Some(function) = facts.functions.get(task.function_key) else { return BTreeSet::new() };
+    let is_model = |identifier: &str| {
+        function.inputs.get(identifier).is_some_and(|declared| declared.kind == AssetKind::Model)
+    };
+    let keys = task.inputs.iter().filter_map(|input| match input.source {
+        InputSource::Asset(key) if is_model(&input.identifier) => Some(ModelKey::from_uuid(key)),
+        _ => None,
+    });
+    keys.collect()
 }
 
 impl RegisterComputeTasks {

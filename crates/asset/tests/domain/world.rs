@@ -67,16 +67,6 @@ impl World {
         let decision = command.decide(&Call { caller, now: self.now }, &self.facts)?;
         for change in &decision.changes {
             self.facts.apply(change);
-            if let Change::ComputeTaskRegistered(task) = change {
-                self.facts.children.entry(task.key).or_default();
-                self.facts.output_assets.entry(task.key).or_default();
-            }
-            if let Change::FunctionRegistered(function) = change {
-                self.facts.unbuilt_tasks.entry(function.key).or_default();
-            }
-            if let Change::ModelRegistered(model) = change {
-                self.facts.model_users.entry(model.key).or_default();
-            }
         }
         Ok((decision.answer, decision.changes))
     }

@@ -116,11 +116,11 @@ CREATE TABLE compute_task_child (
     PRIMARY KEY (parent_key, child)
 ) STRICT, WITHOUT ROWID;
 
--- The tasks that name an asset as input by its key.
-CREATE TABLE compute_task_input (
-    asset_key BLOB NOT NULL,
-    task INTEGER NOT NULL REFERENCES compute_task (serial),
-    PRIMARY KEY (asset_key, task)
+-- The tasks that name a model as input by its key.
+CREATE TABLE model_use (
+    model_key BLOB NOT NULL,
+    compute_task_key BLOB NOT NULL REFERENCES compute_task (key),
+    PRIMARY KEY (model_key, compute_task_key)
 ) STRICT, WITHOUT ROWID;
 
 -- A model without address is disabled.
@@ -215,7 +215,7 @@ VALUES
     ('compute_task', 'compute_task_status_in_plan', '1000000 1000000 1000 500 200'),
     ('compute_task', 'compute_task_unbuilt', '1000 50'),
     ('compute_task_child', 'compute_task_child', '2000000 2 1'),
-    ('compute_task_input', 'compute_task_input', '2000000 10 1'),
+    ('model_use', 'model_use', '2000000 10 1'),
     ('model', 'sqlite_autoindex_model_1', '1000000 1'),
     ('model', 'model_of_task', '1000000 2'),
     ('performance', 'performance', '1000000 2 1'),

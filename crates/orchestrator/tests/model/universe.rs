@@ -165,7 +165,7 @@ impl Universe {
             }
             O::IsPlanRunning { plan } => {
                 let running = IsComputePlanRunning::new(&self.key('p', *plan))?;
-                Ok(self.service.inquire(&self.channel, running).await?.to_string())
+                Ok(self.service.inquire(&self.channel, caller, running).await?.to_string())
             }
             O::RegisterTasks { tasks } => {
                 let requests = tasks.iter().map(|task| self.task(task)).collect();
@@ -206,7 +206,7 @@ impl Universe {
             }
             O::GetTaskInputs { task } => {
                 let inputs = GetTaskInputAssets::new(&self.key('t', *task))?;
-                let assets = self.service.inquire(&self.channel, inputs).await?;
+                let assets = self.service.inquire(&self.channel, caller, inputs).await?;
                 Ok(assets.iter().map(|asset| content(&asset.content)).collect::<Vec<_>>().join(" "))
             }
         }

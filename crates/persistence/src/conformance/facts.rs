@@ -292,14 +292,19 @@ pub async fn model_users(store: Arc<dyn Store>) -> Result<()> {
         let inputs = assets.iter().map(|asset| asset_input(*asset)).collect();
         task_registered(ComputeTask { inputs, status, ..compute_task(number) })
     };
-    let tasks = vec![
+    let used = |model, task| Change::ModelUsed { model: key(model), compute_task: key(task) };
+    let changes = vec![
         using(1, &[11, 12], Status::Done),
+        used(11, 1),
+        used(12, 1),
         using(2, &[12, 12], Status::Executing),
+        used(12, 2),
         using(3, &[13], Status::Failed),
+        used(13, 3),
         // A child of the model's task does not name the model.
         task_registered(child_task(4, &[11])),
     ];
-    apply(&*store, tasks).await?;
+    apply(&*store, changes).await?;
 
     for facts in
         load(&*store, &Needs { model_users: [11, 12, 14].map(key).into(), ..Needs::default() }).await?
