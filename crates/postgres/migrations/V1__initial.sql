@@ -54,7 +54,7 @@ CREATE TABLE orchestrator.event (
     CONSTRAINT event_hash_is_sha256 CHECK (octet_length(hash) = 32)
 );
 CREATE INDEX event_by_time ON orchestrator.event (channel, timestamp, position);
-CREATE INDEX event_by_asset ON orchestrator.event (channel, asset_key, timestamp, position);
+CREATE INDEX event_by_asset ON orchestrator.event (asset_key, timestamp, position);
 COMMENT ON TABLE orchestrator.event IS 'The event logs: append-only, positions of a channel without gaps.';
 COMMENT ON COLUMN orchestrator.event.asset_key IS 'Text by which events of the asset are found; not always a UUID.';
 COMMENT ON COLUMN orchestrator.event.encoded IS 'The message as it goes on the wire.';
@@ -166,8 +166,8 @@ CREATE TABLE orchestrator.compute_task (
     CONSTRAINT compute_task_pkey PRIMARY KEY (key)
 );
 CREATE INDEX compute_task_by_date ON orchestrator.compute_task (channel, creation_date, key);
-CREATE INDEX compute_task_by_plan ON orchestrator.compute_task (channel, compute_plan_key, creation_date, key);
-CREATE INDEX compute_task_by_function ON orchestrator.compute_task (channel, function_key, creation_date, key);
+CREATE INDEX compute_task_by_plan ON orchestrator.compute_task (compute_plan_key, creation_date, key);
+CREATE INDEX compute_task_by_function ON orchestrator.compute_task (function_key, creation_date, key);
 CREATE INDEX compute_task_by_worker ON orchestrator.compute_task (channel, worker, creation_date, key);
 COMMENT ON TABLE orchestrator.compute_task IS 'Compute tasks, but for their statuses: rows never change.';
 COMMENT ON COLUMN orchestrator.compute_task.registration IS 'Order of registration among tasks with one creation date; numbers may be left out.';

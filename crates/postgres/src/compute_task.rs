@@ -180,19 +180,22 @@ pub(crate) fn list<'a>(
     }
 }
 
-/// Walks through the tasks, and looks at the status of each.
+/// Walks through the tasks of a plan, of a function or of the channel, and looks at the status of each.
 fn list_all<'a>(
     channel: &'a ChannelName,
     filter: &'a ComputeTaskFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
+    // The index of a plan or a function is chosen for sure, if the only other one that has the order cannot be used.
+    let is_narrow = filter.compute_plan_key.is_some() || filter.function_key.is_some();
+    let in_channel = if is_narrow { "current.channel = {}" } else { "task.channel = {}" };
     let statement = Statement::new(format!(
         "-- compute_task::list_all
         SELECT task.*, current.status
         FROM {TASKS}
-        WHERE task.channel = $1"
+        WHERE "
     ))
-    .with(channel.as_str())
+    .text_with(in_channel, channel.as_str())
     .and("task.worker = {}", filter.worker.as_ref().map(|worker| worker.as_str()))
     .and("current.status = {}", filter.status.map(ComputeTaskStatus::number))
     .and("task.compute_plan_key = {}", filter.compute_plan_key.map(Key::uuid))

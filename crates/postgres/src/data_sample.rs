@@ -45,17 +45,21 @@ pub(crate) fn load_of_managers<'a>(
 ) -> Query<'a> {
     let statement = Statement::new(
         "-- data_sample::load_of_managers
-        SELECT link.data_manager_key, sample.key
-        FROM orchestrator.data_sample_manager AS link
+        SELECT link.data_manager_key, sample.key, sample.channel = $1 AS here
+        FROM unnest($2::uuid[]) AS manager (key)
+        CROSS JOIN LATERAL (
+            SELECT * FROM orchestrator.data_sample_manager WHERE data_manager_key = manager.key OFFSET 0
+        ) AS link
         JOIN orchestrator.data_sample AS sample ON sample.key = link.data_sample_key
-        WHERE link.data_manager_key = ANY ($2) AND sample.channel = $1
         ORDER BY sample.creation_date, sample.key",
     )
     .with(channel.as_str())
     .with_keys(managers);
     Query::new("data_sample_manager", statement, |row, facts| {
-        let samples = facts.samples_of_managers.entry(row.key("data_manager_key")?).or_default();
-        samples.push(row.key("key")?);
+        if row.get("here")? {
+            let samples = facts.samples_of_managers.entry(row.key("data_manager_key")?).or_default();
+            samples.push(row.key("key")?);
+        }
         Ok(())
     })
 }
@@ -66,15 +70,21 @@ pub(crate) fn list<'a>(
     filter: &'a DataSampleFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let keys: Vec<_> = filter.keys.iter().map(|key| key.uuid()).collect();
     let statement = Statement::new(format!(
         "-- data_sample::list
         SELECT {COLUMNS}
-        FROM orchestrator.data_sample
-        WHERE channel = $1"
-    ))
-    .with(channel.as_str())
-    .and("key = ANY ({})", (!keys.is_empty()).then_some(keys));
+        FROM "
+    ));
+    let statement = if filter.keys.is_empty() {
+        statement.text("orchestrator.data_sample")
+    } else {
+        let keys: Vec<_> = filter.keys.iter().map(|key| key.uuid()).collect();
+        statement.text_with(
+            "(SELECT * FROM orchestrator.data_sample WHERE key = ANY ({}) OFFSET 0) AS data_sample",
+            keys,
+        )
+    };
+    let statement = statement.text_with("\n        WHERE channel = {}", channel.as_str());
     page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 

@@ -27,26 +27,34 @@ pub(crate) fn list<'a>(
         SortOrder::Ascending => (">", "ASC"),
         SortOrder::Descending => ("<", "DESC"),
     };
+    let order = format!("\n        ORDER BY timestamp {direction}, position {direction}");
     let statement = Statement::new(format!(
         "-- event::list
         SELECT {COLUMNS}
-        FROM orchestrator.event
-        WHERE channel = $1"
-    ))
-    .with(channel.as_str())
-    .and("asset_key = {}", filter.asset_key.as_deref())
-    .and("asset_kind::integer = {}", filter.asset_kind)
-    .and("event_kind::integer = {}", filter.event_kind)
-    .and("metadata @> {}", (!filter.metadata.is_empty()).then_some(Json(&filter.metadata)))
-    .and("timestamp >= {}", filter.start.map(Timestamp::as_micros))
-    .and("timestamp <= {}", filter.end.map(Timestamp::as_micros));
+        FROM "
+    ));
+    let statement = match &filter.asset_key {
+        None => statement.text("orchestrator.event"),
+        Some(asset_key) => statement
+            .text_with(
+                "(\n            SELECT * FROM orchestrator.event WHERE asset_key = {}",
+                asset_key.as_str(),
+            )
+            .text(&format!("{order} OFFSET 0\n        ) AS event")),
+    };
+    let statement = statement
+        .text_with("\n        WHERE channel = {}", channel.as_str())
+        .and("asset_kind::integer = {}", filter.asset_kind)
+        .and("event_kind::integer = {}", filter.event_kind)
+        .and("metadata @> {}", (!filter.metadata.is_empty()).then_some(Json(&filter.metadata)))
+        .and("timestamp >= {}", filter.start.map(Timestamp::as_micros))
+        .and("timestamp <= {}", filter.end.map(Timestamp::as_micros));
     let statement = match after {
         Some(ByTimeAndPosition(time, position)) => statement
             .text_with(&format!("\n          AND (timestamp, position) {beyond} ({{}}"), time.as_micros())
             .text_with(", {})", bigint(position)),
         None => statement,
     };
-    let order = format!("\n        ORDER BY timestamp {direction}, position {direction}");
     cut(statement.text(&order), offset, limit)
 }
 

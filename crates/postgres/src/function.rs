@@ -41,16 +41,20 @@ pub(crate) fn list<'a>(
     let statement = Statement::new(format!(
         "-- function::list
         SELECT {COLUMNS}
-        FROM orchestrator.function
-        WHERE channel = $1"
-    ))
-    .with(channel.as_str())
-    .and(
-        "key = ANY (ARRAY(
-              SELECT function_key FROM orchestrator.compute_task WHERE channel = $1 AND compute_plan_key = {}
-          ))",
-        filter.compute_plan_key.map(Key::uuid),
-    );
+        FROM "
+    ));
+    let statement = match filter.compute_plan_key {
+        None => statement.text("orchestrator.function"),
+        Some(plan) => statement.text_with(
+            "(
+            SELECT * FROM orchestrator.function
+            WHERE key = ANY (ARRAY(SELECT function_key FROM orchestrator.compute_task WHERE compute_plan_key = {}))
+            OFFSET 0
+        ) AS function",
+            plan.uuid(),
+        ),
+    };
+    let statement = statement.text_with("\n        WHERE channel = {}", channel.as_str());
     page_by_date_and_key(statement, ["creation_date", "key"], page)
 }
 

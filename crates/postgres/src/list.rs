@@ -2,7 +2,9 @@
 //!
 //! A page continues by comparing places in the order of an index, so it costs the same at any depth; only the
 //! offsets of old tokens are counted off. A statement holds the conditions that are asked for and no others: so
-//! the plan that a connection makes of its text once is the right one for every page of that kind.
+//! the plan that a connection makes of its text once is the right one for every page of that kind. What narrows a
+//! list to few rows is looked for on its own, in a subquery that `OFFSET 0` keeps apart: the database might think
+//! otherwise that walking through the whole channel in order is cheaper, because its statistics are old or few.
 
 use persistence::{ByDateAndKey, Page, PageRequest, Result, Start};
 use tokio_postgres::Row;

@@ -27,12 +27,18 @@ pub(crate) fn list<'a>(
     let statement = Statement::new(format!(
         "-- performance::list
         SELECT {COLUMNS}
-        FROM orchestrator.performance
-        WHERE channel = $1"
-    ))
-    .with(channel.as_str())
-    .and("compute_task_key = {}", filter.compute_task_key.map(Key::uuid))
-    .and("identifier = {}", filter.identifier.as_deref());
+        FROM "
+    ));
+    let statement = match filter.compute_task_key {
+        None => statement.text("orchestrator.performance"),
+        Some(task) => statement.text_with(
+            "(SELECT * FROM orchestrator.performance WHERE compute_task_key = {} OFFSET 0) AS performance",
+            task.uuid(),
+        ),
+    };
+    let statement = statement
+        .text_with("\n        WHERE channel = {}", channel.as_str())
+        .and("identifier = {}", filter.identifier.as_deref());
     let statement = match after {
         Some(ByDateAndPerformance(date, task, identifier)) => statement
             .text_with("\n          AND creation_date >= {}", date.as_micros())

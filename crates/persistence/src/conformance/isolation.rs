@@ -31,6 +31,7 @@ fn everything() -> Vec<Change> {
         Change::FunctionRegistered(Arc::new(function(1))),
         Change::ComputePlanRegistered(Arc::new(compute_plan(1))),
         Change::ComputeTaskRegistered(Arc::new(compute_task(1))),
+        Change::ModelUsed { model: key(1), compute_task: child.key },
         Change::ComputeTaskRegistered(Arc::new(child)),
         Change::ModelRegistered(Arc::new(model(1, 1))),
         Change::PerformanceRegistered(Arc::new(performance(1, "figure", 1))),
