@@ -67,6 +67,11 @@ impl QueueEntrance {
         self.0.bell.notify_one();
         Ok(())
     }
+
+    /// Calls that wait, of all callers.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lanes().by_caller.values().map(|lane| lane.calls.len()).sum()
+    }
 }
 
 impl QueueExit {
@@ -158,6 +163,8 @@ impl Drop for QueueExit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use asset::{Change, Facts, Needs, Timestamp};
 
     use super::*;
@@ -177,6 +184,9 @@ mod tests {
         fn fail(self: Box<Self>, _failure: Failure) {}
         fn weight(&self) -> Weight {
             self.0
+        }
+        fn since(&self) -> Instant {
+            Instant::now()
         }
     }
 
