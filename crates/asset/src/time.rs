@@ -2,6 +2,8 @@
 //!
 //! Owns the one time type of the domain; reading a clock is somebody else's business.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z, negative before it.
@@ -27,5 +29,10 @@ impl Timestamp {
     /// The instant one microsecond later; the latest instant stays.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+
+    /// How long it has been since an earlier instant; nothing if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or_default())
     }
 }

@@ -207,4 +207,9 @@ impl Store for Embedded {
     fn hints(&self) -> broadcast::Receiver<Hint> {
         self.hints.subscribe()
     }
+
+    async fn schema_is_current(&self) -> Result<bool> {
+        // Opening has made it so.
+        Ok(true)
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -23,7 +24,7 @@ pub(crate) struct Dev {
     /// Where to listen for gRPC.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
-    /// Where to listen for HTTP: /healthz.
+    /// Where to listen for HTTP: /healthz, /readyz, /metrics.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8484")]
     http: SocketAddr,
     /// The folder to keep everything in.
@@ -74,10 +75,11 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let http =
         server::admin::listen(dev.http).await.with_context(|| format!("cannot listen on {}", dev.http))?;
     greet(&dev, server.address, http.address().context("cannot tell where HTTP listens")?, hint)?;
+    let (state, metrics) = (server.state.clone(), Arc::clone(&server.metrics));
     tokio::select! {
         () = stop::requested() => server.stop().await,
         ended = server.ended() => ended,
-        ended = http.serve() => ended.context("the HTTP server ended"),
+        ended = http.serve(state, Some(metrics)) => ended.context("the HTTP server ended"),
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use asset::Policy;
 use postgres::{Postgres, PostgresOptions};
 use server::tls::{ClientFiles, Files};
-use server::{Access, Server, ServerOptions};
+use server::{Access, Metrics, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 
@@ -41,12 +41,18 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let address = listener.local_addr().context("cannot tell where the server listens")?;
     let http = configuration.http.listen;
     let http = server::admin::listen(http).await.with_context(|| format!("cannot listen on {http}"))?;
-    let server = Server::new(start_service(store, &configuration), server_options(access, &configuration));
+    let metrics = Metrics::new(version()).context("cannot prepare the metrics")?;
+    let service = start_service(store, &metrics, &configuration);
+    let mut options = server_options(access, &configuration);
+    options.metrics = Some(Arc::clone(&metrics));
+    let server = Server::new(service, options);
     let reload = reload.run(server.access_control(), configuration.reload_interval);
+    let state = server.state();
+    let metrics = configuration.http.metrics_enabled.then_some(metrics);
     tracing::info!(%address, version = version(), "serving");
     tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
-        ended = http.serve() => ended.context("the HTTP server ended"),
+        ended = http.serve(state, metrics) => ended.context("the HTTP server ended"),
         () = reload => bail!("the files are not watched any more"),
     }
 }
@@ -66,13 +72,14 @@ async fn connect(configuration: &ServeConfiguration) -> anyhow::Result<Postgres>
     Ok(store)
 }
 
-fn start_service(store: Postgres, configuration: &ServeConfiguration) -> Service {
+fn start_service(store: Postgres, metrics: &Arc<Metrics>, configuration: &ServeConfiguration) -> Service {
     let mut options = service::Options::new(Arc::new(server::encode_event));
+    options.observer = Arc::clone(metrics) as _;
     options.retry_budget = configuration.retry_budget;
     options.queue_length_max = configuration.write_queue_length.get();
     options.queue_bytes_max = configuration.grpc.limits.request_bytes_per_organization_max;
     options.replay_events_max = configuration.replay_events_batch_size.get();
-    Service::new(Arc::new(store), options)
+    Service::new(metrics.measure(Arc::new(store)), options)
 }
 
 fn access_files(configuration: &ServeConfiguration) -> AccessFiles {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use asset::Policy;
 use embedded::Embedded;
 use persistence::Store;
-use server::{Membership, Server, ServerOptions};
+use server::{Membership, Metrics, Server, ServerOptions, ServerState};
 use service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,6 +18,10 @@ use tokio::task::JoinHandle;
 pub(crate) struct Standalone {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What operators can be told of it.
+    pub state: ServerState,
+    /// What it counts and measures.
+    pub metrics: Arc<Metrics>,
     service: Service,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), server::Error>>,
@@ -57,15 +61,21 @@ impl Standalone {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr().context("cannot tell where the server listens")?;
-        let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).context("cannot prepare the metrics")?;
+        let mut service_options = service::Options::new(Arc::new(server::encode_event));
+        service_options.observer = Arc::clone(&metrics) as _;
+        let service = Service::new(metrics.measure(store), service_options);
+        options.metrics = Some(Arc::clone(&metrics));
         options.policy = Policy { refuse_assets_that_stop_consumers: true };
         env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(Server::new(service.clone(), options).serve(listener, async {
+        let server = Server::new(service.clone(), options);
+        let state = server.state();
+        let server = tokio::spawn(server.serve(listener, async {
             // A dropped handle stops the server as well.
             let _stop_or_dropped = stopped.await;
         }));
-        Ok(Self { address, service, stop, server })
+        Ok(Self { address, state, metrics, service, stop, server })
     }
 
     /// Waits until the server has ended by itself, which it only does for a reason.

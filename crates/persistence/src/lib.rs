@@ -43,6 +43,21 @@ pub struct Hint {
     pub position: u64,
 }
 
+/// How one of a store's pools of connections is used at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// What its connections are for.
+    pub name: &'static str,
+    /// How many there may be.
+    pub size_max: usize,
+    /// How many there are.
+    pub open: usize,
+    /// How many of these nobody uses.
+    pub idle: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
 /// A store of all channels.
 ///
 /// Everything is per channel: no method shows or changes another channel's rows, except that a key of another channel is known to be taken
@@ -150,6 +165,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Hints from other processes on the same data. A store that serves one process only never sends any.
     fn hints(&self) -> broadcast::Receiver<Hint>;
+
+    /// Whether the schema is the one that this program works on: not so before it was migrated. Fails if the store does not answer.
+    async fn schema_is_current(&self) -> Result<bool>;
+
+    /// The pools of connections, if there are any.
+    fn pools(&self) -> Vec<PoolState> {
+        Vec::new()
+    }
 }
 
 /// The write of one channel in progress: load what is needed, decide, then apply everything at once.

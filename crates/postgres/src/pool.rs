@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use persistence::{Error, Result};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Status, Timeouts};
+use persistence::{Error, PoolState, Result};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, Connection, Row, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -100,10 +100,20 @@ impl Connections {
         Ok(answers.into_iter().flatten().collect())
     }
 
+    /// How the pools are used.
+    pub(crate) fn states(&self) -> [PoolState; 2] {
+        [state("writers", &self.writers), state("readers", &self.readers)]
+    }
+
     /// How to connect outside the pools.
     pub(crate) fn connector(&self) -> &Connector {
         &self.connector
     }
+}
+
+fn state(name: &'static str, pool: &Pool) -> PoolState {
+    let Status { max_size, size, available, waiting } = pool.status();
+    PoolState { name, size_max: max_size, open: size, idle: available, waiting }
 }
 
 /// The settings of the connection string come last and so win.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use persistence::{
     Audit, Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter,
     ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest,
-    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
@@ -81,14 +81,6 @@ impl Postgres {
     /// If a step fails; nothing has changed then. If the schema is of a later version of this program.
     pub async fn migrate(&self) -> Result<()> {
         migration::migrate(self.connections.writer().await?).await
-    }
-
-    /// Whether the schema is the one that this program works on; not so in an empty database.
-    ///
-    /// # Errors
-    /// If the database does not answer.
-    pub async fn schema_is_current(&self) -> Result<bool> {
-        migration::is_current(&self.connections.reader().await?).await
     }
 
     /// Begins an audit of the whole store as it is now, on a connection beside the others.
@@ -229,5 +221,13 @@ impl Store for Postgres {
 
     fn hints(&self) -> broadcast::Receiver<Hint> {
         self.hints.subscribe()
+    }
+
+    async fn schema_is_current(&self) -> Result<bool> {
+        migration::is_current(&self.connections.reader().await?).await
+    }
+
+    fn pools(&self) -> Vec<PoolState> {
+        self.connections.states().into()
     }
 }

@@ -1,14 +1,16 @@
 //! One line in the log per call (core/ID-10).
 //!
-//! Owns the request id and what the line says: method, caller, channel, request id, status and duration. Calls that succeed or that the client gave
-//! up are told at debug level, refused ones at info, and those that the server could not serve at warn.
+//! Owns the request id and what the line says: method, caller, channel, request id, status and duration. Calls that succeed are told at debug level,
+//! those that were refused or that the client gave up at info, those that were unlucky at warn, and faults of the server at error.
 
 use std::time::Instant;
 
 use http::{HeaderMap, Request};
-use tonic::{Code, Status};
+use tonic::Code;
 use tracing::Span;
 use uuid::Uuid;
+
+use crate::grpc_code;
 
 /// Longest text that is taken from a header into the log, in bytes (core/DEF-13).
 const TEXT_BYTES_MAX: usize = 64;
@@ -42,11 +44,9 @@ impl AccessLine {
         tracing::info_span!("call", method = self.method, requestID = self.request_id)
     }
 
-    /// Notes the status, if these headers or trailers hold one.
-    pub(crate) fn note(&mut self, headers: &HeaderMap) {
-        if let Some(status) = headers.get(Status::GRPC_STATUS) {
-            self.code = Some(Code::from_bytes(status.as_bytes()));
-        }
+    /// The call ends with this code.
+    pub(crate) fn end(&mut self, code: Code) {
+        self.code = Some(code);
     }
 }
 
@@ -61,15 +61,16 @@ impl Drop for AccessLine {
                     mspid = self.organization,
                     channel = self.channel,
                     requestID = self.request_id,
-                    grpcCode = ?code,
+                    grpcCode = grpc_code::name(code),
                     durationMs = self.begun.elapsed().as_secs_f64() * 1000.0,
                     "call"
                 )
             };
         }
         match code {
-            Code::Ok | Code::Cancelled => line!(debug),
-            Code::Internal | Code::Unknown | Code::Unavailable | Code::DataLoss => line!(warn),
+            Code::Ok => line!(debug),
+            Code::Unavailable => line!(warn),
+            Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
             _ => line!(info),
         }
     }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     /// What is logged about a call with this status.
-    fn logged(code: Option<&str>) -> String {
+    fn logged(code: Option<Code>) -> String {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&lines);
         let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE);
@@ -137,9 +138,7 @@ mod tests {
             let request = Request::get("/orchestrator.InfoService/QueryVersion");
             let request = request.header("mspid", "OrgA").header("channel", "north").header("reqid", "r1");
             let mut line = AccessLine::begin(&request.body(()).unwrap());
-            let mut trailers = HeaderMap::new();
-            trailers.extend(code.map(|code| (Status::GRPC_STATUS, code.parse().unwrap())));
-            line.note(&trailers);
+            code.into_iter().for_each(|code| line.end(code));
         });
         let lines = lines.lock().unwrap();
         String::from_utf8(lines.clone()).unwrap()
@@ -160,11 +159,11 @@ mod tests {
     #[test]
     fn each_call_has_one_line_as_loud_as_its_status_deserves() {
         let table = [
-            (Some("0"), "DEBUG", "Ok"),
-            (None, "DEBUG", "Cancelled"),
-            (Some("5"), "INFO", "NotFound"),
-            (Some("13"), "WARN", "Internal"),
-            (Some("14"), "WARN", "Unavailable"),
+            (Some(Code::Ok), "DEBUG", "OK"),
+            (None, "INFO", "Canceled"),
+            (Some(Code::NotFound), "INFO", "NotFound"),
+            (Some(Code::Internal), "ERROR", "Internal"),
+            (Some(Code::Unavailable), "WARN", "Unavailable"),
         ];
         for (status, level, code) in table {
             let line = logged(status);

@@ -158,6 +158,9 @@ impl ComputeTaskService for Handler {
             let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), self.policy)?;
             let expected_rows = command.task_count();
             let tasks = self.execute_large(&caller, command, expected_rows).await?;
+            if let Some(metrics) = &self.metrics {
+                metrics.note_registration(&caller.channel, tasks.len());
+            }
             Ok(proto::RegisterTasksResponse { tasks: tasks.iter().map(|task| message(task)).collect() })
         })
         .await

@@ -3,6 +3,8 @@
 //! [`Handler`] implements the generated trait of every application service, each in the file of its asset. A handler takes its message apart,
 //! makes a command or an inquiry of it, and turns the answer into a message; it decides nothing about the business.
 
+use std::sync::Arc;
+
 use asset::{Command, Inquiry, Policy};
 use prost::Message;
 use service::page_token::Place;
@@ -10,6 +12,7 @@ use service::{Failure, Listing, Service, Weight};
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
+use crate::metrics::Metrics;
 use crate::status;
 
 /// Carries out the calls of all application services.
@@ -22,6 +25,8 @@ pub(crate) struct Handler {
     pub(crate) response_bytes_max: usize,
     /// What the server says its version is.
     pub(crate) version: String,
+    /// Where registrations are measured, if anywhere.
+    pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 impl Handler {

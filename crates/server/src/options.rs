@@ -1,9 +1,12 @@
 //! What whoever starts the server decides.
 
+use std::sync::Arc;
+
 use asset::Policy;
 
 use crate::access::Access;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Whether small writes leave at once.
     pub tcp_nodelay: bool,
+    /// Where calls are counted and measured; `None`: nowhere.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl ServerOptions {
@@ -29,6 +34,7 @@ impl ServerOptions {
             version: "dev".to_owned(),
             limits: Limits::default(),
             tcp_nodelay: true,
+            metrics: None,
         }
     }
 }

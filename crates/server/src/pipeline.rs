@@ -21,11 +21,12 @@ use tonic::{Code, Status};
 use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
-use crate::access_log::AccessLine;
 use crate::allowance::{Allowances, CountedBody, Share};
 use crate::identity::Identity;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::peer::{OpenCall, Peer};
+use crate::record::CallRecord;
 use crate::routes::Answers;
 use crate::status;
 use crate::stopping::Stopping;
@@ -43,34 +44,40 @@ pub(crate) struct Pipeline {
     pub(crate) limits: Limits,
     /// Ends the streams.
     pub(crate) stopping: Stopping,
+    /// Counts and measures, if anything does.
+    pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 impl Pipeline {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
-        let mut access = AccessLine::begin(&request);
-        let span = access.span();
+        let (mut record, request) = CallRecord::begin(request, self.metrics.as_deref());
+        let span = record.span();
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(Peer::plain);
         let open = peer.begin_call();
-        let (mut response, tenure) = match self.pass(request, peer).instrument(span.clone()).await {
-            Ok(passed) => passed,
-            Err(status) => (status.into_http(), Tenure::default()),
-        };
+        let passed = self.pass(request, peer, &mut record).instrument(span.clone()).await;
+        let (mut response, tenure) = passed.unwrap_or_else(|status| (status.into_http(), Tenure::default()));
         correct_status(&mut response, self.limits.message_bytes_max);
-        access.note(response.headers());
+        record.note(response.headers());
         let stopping = Some(self.stopping);
         response.map(|body| {
-            Body::new(ResponseBody { body, access, span, stopping, stopped: None, tenure, _open: open })
+            Body::new(ResponseBody { body, record, span, stopping, stopped: None, tenure, _open: open })
         })
     }
 
     /// Lets a request through to its service, if it may pass.
-    async fn pass(&self, mut request: Request<Body>, peer: Peer) -> Result<(Response<Body>, Tenure), Status> {
+    async fn pass(
+        &self,
+        mut request: Request<Body>,
+        peer: Peer,
+        record: &mut CallRecord,
+    ) -> Result<(Response<Body>, Tenure), Status> {
         let method = request.uri().path();
         let answers = self.identity.answers(method);
         let Some(caller) = self.identity.identify(method, request.headers(), &peer)? else {
             return Ok((self.contain(request).await, Tenure::default()));
         };
         let share = self.allowances.begin(&caller.organization, answers)?;
+        record.pass();
         let ended = || Arc::clone(&self.identity).ended(caller.clone(), peer).boxed();
         let authority_ended = (answers == Answers::Stream).then(ended);
         request.extensions_mut().insert(caller);
@@ -127,11 +134,11 @@ struct Tenure {
     _share: Option<Arc<Share>>,
 }
 
-/// A response on its way: writes the call's line in the log when it ends, contains a fault of its stream, and ends it when the server stops
-/// or the caller may no longer follow it.
+/// A response on its way: its call ends with it. It contains a fault of its stream, and ends it when the server stops or the caller may no
+/// longer follow it.
 struct ResponseBody {
     body: Body,
-    access: AccessLine,
+    record: CallRecord,
     span: Span,
     stopping: Option<Stopping>,
     /// Made when the body first waits: most never do.
@@ -178,10 +185,9 @@ impl http_body::Body for ResponseBody {
             Ok(polled) => polled,
             Err(_panic) => this.end(&fault()),
         };
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            this.access.note(trailers);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            frame.data_ref().into_iter().for_each(|bytes| this.record.send(bytes));
+            frame.trailers_ref().into_iter().for_each(|trailers| this.record.note(trailers));
         }
         polled
     }
@@ -258,9 +264,9 @@ mod tests {
             limits: Limits::default(),
         };
         let routes = Routes::new(Faulty);
-        let limits = Limits::default();
+        let (identity, limits) = (Arc::new(identity), Limits::default());
         let allowances = Allowances::new(limits);
-        (Pipeline { identity: Arc::new(identity), allowances, routes, limits, stopping }, stop)
+        (Pipeline { identity, allowances, routes, limits, stopping, metrics: None }, stop)
     }
 
     async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {

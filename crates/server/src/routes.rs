@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use prost::Message;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use proto::compute_plan_service_server::ComputePlanServiceServer;
 use proto::compute_task_service_server::ComputeTaskServiceServer;
 use proto::data_manager_service_server::DataManagerServiceServer;
@@ -83,6 +83,28 @@ pub(crate) fn routes(
         .prepare())
 }
 
+/// One method that there is to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Method {
+    /// The full name of its service, for example `orchestrator.InfoService`.
+    pub(crate) service: String,
+    /// Its own name, for example `QueryVersion`.
+    pub(crate) name: String,
+    /// How many messages it takes and gives.
+    pub(crate) kind: MethodKind,
+}
+
+/// How many messages a method takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MethodKind {
+    /// One and one.
+    Unary,
+    /// One and many.
+    ServerStream,
+    /// Many and many.
+    BidiStream,
+}
+
 /// How many messages a method answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
@@ -92,24 +114,47 @@ pub(crate) enum Answers {
     Stream,
 }
 
-/// All methods by their paths, for example `/orchestrator.InfoService/QueryVersion`.
+/// What methods answer with, by their paths.
 pub(crate) type Methods = HashMap<String, Answers>;
 
-/// The methods of all services.
+impl MethodKind {
+    /// How many messages a method of this kind answers with.
+    pub(crate) const fn answers(self) -> Answers {
+        match self {
+            Self::Unary => Answers::Once,
+            Self::ServerStream | Self::BidiStream => Answers::Stream,
+        }
+    }
+}
+
+impl Method {
+    fn of(service: &str, method: &MethodDescriptorProto) -> Self {
+        let kind = match (method.client_streaming(), method.server_streaming()) {
+            (false, false) => MethodKind::Unary,
+            (false, true) => MethodKind::ServerStream,
+            (true, _) => MethodKind::BidiStream,
+        };
+        Self { service: service.to_owned(), name: method.name().to_owned(), kind }
+    }
+
+    /// Where it is called, for example `/orchestrator.InfoService/QueryVersion`.
+    pub(crate) fn path(&self) -> String {
+        format!("/{}/{}", self.service, self.name)
+    }
+}
+
+/// All methods that there are to call.
 ///
 /// # Errors
 /// [`Error::Descriptors`].
-pub(crate) fn methods() -> Result<Methods, Error> {
-    let mut methods = Methods::new();
+pub(crate) fn methods() -> Result<Vec<Method>, Error> {
+    let mut methods = Vec::new();
     for encoded in DESCRIPTORS {
         let set = FileDescriptorSet::decode(encoded).map_err(Error::descriptors)?;
         for file in &set.file {
             for service in &file.service {
-                methods.extend(service.method.iter().map(|method| {
-                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                    let answers = if method.server_streaming() { Answers::Stream } else { Answers::Once };
-                    (path, answers)
-                }));
+                let name = format!("{}.{}", file.package(), service.name());
+                methods.extend(service.method.iter().map(|method| Method::of(&name, method)));
             }
         }
     }
@@ -123,17 +168,17 @@ mod tests {
     #[test]
     fn all_methods_are_known() {
         let methods = methods().unwrap();
-        for (path, answers) in [
-            ("/orchestrator.InfoService/QueryVersion", Answers::Once),
-            ("/orchestrator.EventService/SubscribeToEvents", Answers::Stream),
-            ("/grpc.health.v1.Health/Check", Answers::Once),
-            ("/grpc.health.v1.Health/Watch", Answers::Stream),
-            ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Answers::Stream),
-            ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Answers::Stream),
+        for (path, kind) in [
+            ("/orchestrator.InfoService/QueryVersion", MethodKind::Unary),
+            ("/orchestrator.EventService/SubscribeToEvents", MethodKind::ServerStream),
+            ("/grpc.health.v1.Health/Check", MethodKind::Unary),
+            ("/grpc.health.v1.Health/Watch", MethodKind::ServerStream),
+            ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", MethodKind::BidiStream),
+            ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", MethodKind::BidiStream),
         ] {
-            assert_eq!(methods.get(path), Some(&answers), "{path}");
+            assert!(methods.iter().any(|method| method.path() == path && method.kind == kind), "{path}");
         }
-        let of_application = methods.keys().filter(|path| path.starts_with("/orchestrator.")).count();
-        assert_eq!(of_application, 40);
+        let of_application = methods.iter().filter(|method| method.service.starts_with("orchestrator."));
+        assert_eq!(of_application.count(), 40);
     }
 }

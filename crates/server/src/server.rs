@@ -11,7 +11,8 @@ use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::options::ServerOptions;
 use crate::pipeline::Pipeline;
-use crate::stopping::{self, Stopping};
+use crate::readiness::ServerState;
+use crate::stopping::{self, Stop, Stopping};
 use crate::{routes, transport};
 
 /// The server could not run.
@@ -36,18 +37,27 @@ pub struct Server {
     service: Service,
     options: ServerOptions,
     access: AccessControl,
+    stop: Stop,
+    stopping: Stopping,
 }
 
 impl Server {
     /// A server that does nothing yet.
     pub fn new(service: Service, options: ServerOptions) -> Self {
         let access = AccessControl::new(options.access.clone());
-        Self { service, options, access }
+        let (stop, stopping) = stopping::stop();
+        Self { service, options, access, stop, stopping }
     }
 
     /// By which it is decided who gets in while the server runs.
     pub fn access_control(&self) -> AccessControl {
         self.access.clone()
+    }
+
+    /// What operators can be told of it while it runs, and after it was told to stop.
+    pub fn state(&self) -> ServerState {
+        let (service, stopping, access) = (self.service.clone(), self.stopping.clone(), self.access.clone());
+        ServerState { service, stopping, access }
     }
 
     /// Serves the connections of `listener` until `shutdown` is there.
@@ -62,11 +72,11 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        let (stop, stopping) = stopping::stop();
-        let shutdown_timeout = self.options.limits.shutdown_timeout;
-        let connections = transport::connections(listener, &self.options, &self.access.follow());
-        let server = transport::builder(&self.options.limits);
-        let pipeline = self.pipeline(stopping.clone())?;
+        let Self { service, options, access, stop, stopping } = self;
+        let shutdown_timeout = options.limits.shutdown_timeout;
+        let connections = transport::connections(listener, &options, &access.follow());
+        let server = transport::builder(&options.limits);
+        let pipeline = pipeline(service, options, &access, stopping.clone())?;
         let signal = async move {
             shutdown.await;
             stop.now();
@@ -81,25 +91,31 @@ impl Server {
             }
         }
     }
+}
 
-    fn pipeline(self, stopping: Stopping) -> Result<Pipeline, Error> {
-        let options = self.options;
-        let ServerOptions { policy, version, limits, .. } = options;
-        let response_bytes_max = limits.response_bytes_max;
-        let handler = Arc::new(Handler { service: self.service, policy, response_bytes_max, version });
-        Ok(Pipeline {
-            identity: Arc::new(Identity {
-                methods: routes::methods()?,
-                access: self.access.follow(),
-                verify_organizations: options.access.tls.is_some_and(|tls| tls.verifies_organizations()),
-                limits,
-            }),
-            allowances: Allowances::new(limits),
-            routes: routes::routes(&handler, limits.message_bytes_max, stopping.clone())?,
+fn pipeline(
+    service: Service,
+    options: ServerOptions,
+    access: &AccessControl,
+    stopping: Stopping,
+) -> Result<Pipeline, Error> {
+    let ServerOptions { policy, version, limits, metrics, .. } = options;
+    let response_bytes_max = limits.response_bytes_max;
+    let handler = Handler { service, policy, response_bytes_max, version, metrics: metrics.clone() };
+    let methods = routes::methods()?.into_iter().map(|method| (method.path(), method.kind.answers()));
+    Ok(Pipeline {
+        identity: Arc::new(Identity {
+            methods: methods.collect(),
+            access: access.follow(),
+            verify_organizations: options.access.tls.is_some_and(|tls| tls.verifies_organizations()),
             limits,
-            stopping,
-        })
-    }
+        }),
+        allowances: Allowances::new(limits),
+        routes: routes::routes(&Arc::new(handler), limits.message_bytes_max, stopping.clone())?,
+        limits,
+        stopping,
+        metrics,
+    })
 }
 
 /// When everything should have ended.

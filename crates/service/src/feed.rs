@@ -5,6 +5,7 @@
 //! has missed anything. The local writer publishes what it commits; a follower fetches what other processes commit.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use persistence::{Store, StoredEvent};
 use tokio::sync::{Notify, watch};
 
 use crate::failure::Failure;
-use crate::options::Options;
+use crate::observer::Observer;
+use crate::options::{Clock, Options};
 
 /// Events kept in memory for those who keep up.
 const RING_EVENTS_MAX: usize = 8192;
@@ -86,6 +88,10 @@ pub(crate) struct Feed {
     tip: watch::Sender<u64>,
     /// Rung when another process may have written.
     bell: Arc<Notify>,
+    /// How far each subscriber is, for whoever asks; those of subscribers that have left are dead.
+    places: Mutex<Vec<Weak<AtomicU64>>>,
+    clock: Clock,
+    observer: Arc<dyn Observer>,
 }
 
 impl Feed {
@@ -98,6 +104,9 @@ impl Feed {
             ring: Mutex::default(),
             tip: watch::Sender::new(0),
             bell: Arc::default(),
+            places: Mutex::default(),
+            clock: Arc::clone(&options.clock),
+            observer: Arc::clone(&options.observer),
         });
         tokio::spawn(follow(Arc::downgrade(&feed), Arc::clone(&feed.bell), options.poll_interval));
         feed
@@ -135,7 +144,15 @@ impl Feed {
             let events = self.store.events_after(&self.channel, known, FOLLOW_EVENTS_MAX).await?;
             let Some(last) = events.last() else { return Ok(()) };
             known = last.position;
+            self.report(&events);
             self.publish(events);
+        }
+    }
+
+    fn report(&self, heard: &[StoredEvent]) {
+        let now = (self.clock)();
+        for event in heard {
+            self.observer.event_heard(&self.channel, now.since(event.timestamp));
         }
     }
 
@@ -148,6 +165,29 @@ impl Feed {
         // Somebody may have read the store before this; let them look again.
         self.tip.send_modify(|tip| *tip = head.position.max(*tip));
         Ok(())
+    }
+
+    /// How many subscriptions are open.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.tip.receiver_count()
+    }
+
+    /// The newest position known here, and how many events the slowest subscriber is behind it.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let tip = *self.tip.borrow();
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let slowest =
+            places.iter().filter_map(Weak::upgrade).map(|place| place.load(Ordering::Relaxed)).min();
+        (tip, slowest.map_or(0, |place| tip.saturating_sub(place)))
+    }
+
+    /// A place to tell how far a new subscriber is.
+    fn place(&self, position: u64) -> Arc<AtomicU64> {
+        let place = Arc::new(AtomicU64::new(position));
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|place| place.strong_count() > 0);
+        places.push(Arc::downgrade(&place));
+        place
     }
 
     fn after(&self, position: u64) -> Found {
@@ -173,6 +213,8 @@ async fn follow(feed: Weak<Feed>, bell: Arc<Notify>, poll_interval: Duration) {
 pub struct Subscription {
     feed: Arc<Feed>,
     position: u64,
+    /// The position once more, for whoever asks the feed.
+    place: Arc<AtomicU64>,
     tip: watch::Receiver<u64>,
 }
 
@@ -189,7 +231,8 @@ impl Subscription {
         };
         let tip = feed.tip.subscribe();
         feed.bell.notify_one();
-        Ok(Self { feed, position, tip })
+        let place = feed.place(position);
+        Ok(Self { feed, position, place, tip })
     }
 
     /// Waits for the next events: at least one, in order, without a gap. Nothing is lost if the future is dropped.
@@ -206,6 +249,7 @@ impl Subscription {
             };
             if let Some(last) = events.last() {
                 self.position = last.position;
+                self.place.store(self.position, Ordering::Relaxed);
                 return Ok(events);
             }
             if self.tip.changed().await.is_err() {

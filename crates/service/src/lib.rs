@@ -7,6 +7,7 @@
 mod failure;
 pub mod feed;
 pub mod list;
+mod observer;
 mod options;
 pub mod page_token;
 mod queue;
@@ -18,6 +19,7 @@ pub mod writer;
 pub use failure::Failure;
 pub use feed::Subscription;
 pub use list::{Listing, PageSelection};
+pub use observer::{ChannelState, Observer, ServedBatch};
 pub use options::{Clock, EncodeEvent, Options};
 pub use service::Service;
 pub use waiting::Weight;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use asset::{Event, Timestamp};
 use bytes::Bytes;
 
+use crate::observer::Observer;
+
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -37,6 +39,8 @@ pub struct Options {
     pub clock: Clock,
     /// The encoder of events.
     pub encode_event: EncodeEvent,
+    /// Hears of the work as it goes on.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Options {
@@ -54,6 +58,7 @@ impl Options {
             poll_interval: Duration::from_secs(1),
             clock: Arc::new(system_clock),
             encode_event,
+            observer: Arc::new(()),
         }
     }
 }

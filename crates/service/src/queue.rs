@@ -69,6 +69,11 @@ impl<C: Weighed> QueueEntrance<C> {
         self.0.bell.notify_one();
         Ok(())
     }
+
+    /// Calls that wait, of all callers.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lanes().by_caller.values().map(|lane| lane.calls.len()).sum()
+    }
 }
 
 impl<C: Weighed> QueueExit<C> {

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use asset::{ChannelName, Command, EventId, Inquiry, OrganizationId};
-use persistence::{Hint, Store};
+use persistence::{Hint, PoolState, Store};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 use crate::feed::{Feed, Subscription};
+use crate::observer::ChannelState;
 use crate::options::Options;
 use crate::queue::QueueEntrance;
 use crate::reader::{Asking, Reader, WaitingInquiry};
@@ -23,6 +25,19 @@ struct Channel {
     questions: QueueEntrance<Box<dyn Asking>>,
     readers: Vec<JoinHandle<()>>,
     feed: Arc<Feed>,
+}
+
+impl Channel {
+    fn state(&self, name: &ChannelName) -> ChannelState {
+        let (position, lag_events) = self.feed.progress();
+        ChannelState {
+            channel: name.clone(),
+            waiting_calls: self.calls.len(),
+            subscribers: self.feed.subscribers(),
+            position,
+            lag_events,
+        }
+    }
 }
 
 struct Inner {
@@ -71,8 +86,10 @@ impl Service {
         weight: Weight,
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let call = WaitingCall { command, caller: caller.clone(), weight, outcome: None, reply };
-        self.channel(channel).calls.put(caller, Box::new(call))?;
+        let since = Instant::now();
+        let call = WaitingCall { command, caller: caller.clone(), weight, since, outcome: None, reply };
+        let queued = self.channel(channel).calls.put(caller, Box::new(call));
+        queued.inspect_err(|_full| self.0.options.observer.call_turned_away(channel))?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?
     }
 
@@ -87,7 +104,8 @@ impl Service {
         inquiry: I,
     ) -> Result<I::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.channel(channel).questions.put(caller, Box::new(WaitingInquiry { inquiry, reply }))?;
+        let queued = self.channel(channel).questions.put(caller, Box::new(WaitingInquiry { inquiry, reply }));
+        queued.inspect_err(|_full| self.0.options.observer.call_turned_away(channel))?;
         answer.await.map_err(|_reader_ended| Failure::Internal)?
     }
 
@@ -115,6 +133,25 @@ impl Service {
                 }
             }
         }
+    }
+
+    /// The channels that have been used since the start, as they are now.
+    pub fn channels(&self) -> Vec<ChannelState> {
+        let channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.iter().map(|(name, channel)| channel.state(name)).collect()
+    }
+
+    /// Whether storage has the schema that this program works on.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] or [`Failure::Internal`] if storage does not answer.
+    pub async fn schema_is_current(&self) -> Result<bool, Failure> {
+        self.store().schema_is_current().await.map_err(|error| Failure::of_storage(&error))
+    }
+
+    /// How the connections to storage are used, if there are any.
+    pub fn pools(&self) -> Vec<PoolState> {
+        self.store().pools()
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

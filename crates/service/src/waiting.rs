@@ -3,6 +3,7 @@
 //! Owns the containment of faults: a panic while one call is decided answers that call and leaves the others alone (core/DEF-14).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Timestamp};
 use tokio::sync::oneshot;
@@ -29,6 +30,9 @@ pub(crate) trait Waiting: Send {
 
     /// See [`Weighed::weight`].
     fn weight(&self) -> Weight;
+
+    /// When it began to wait.
+    fn since(&self) -> Instant;
 }
 
 impl Weighed for Box<dyn Waiting> {
@@ -64,6 +68,7 @@ pub(crate) struct WaitingCall<C: Command> {
     pub(crate) command: C,
     pub(crate) caller: OrganizationId,
     pub(crate) weight: Weight,
+    pub(crate) since: Instant,
     pub(crate) outcome: Option<Result<C::Answer, Failure>>,
     pub(crate) reply: oneshot::Sender<Result<C::Answer, Failure>>,
 }
@@ -104,6 +109,10 @@ impl<C: Command> Waiting for WaitingCall<C> {
 
     fn weight(&self) -> Weight {
         self.weight
+    }
+
+    fn since(&self) -> Instant {
+        self.since
     }
 }
 

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::feed::Feed;
+use crate::observer::ServedBatch;
 use crate::options::Options;
 use crate::queue::{QueueEntrance, QueueExit, queue};
 use crate::waiting::Waiting;
@@ -76,8 +77,10 @@ impl Writer {
     /// Carries out waiting calls, in batches, and answers them.
     async fn serve(&mut self, mut calls: Vec<Call>) {
         while !calls.is_empty() {
+            let began = Instant::now();
             match self.attempt_within_budget(&mut calls).await {
                 Ok(decided) => {
+                    self.report(began, &calls[..decided.calls], &decided.changes);
                     self.publish(decided.events);
                     calls.drain(..decided.calls).for_each(Waiting::answer);
                 }
@@ -93,6 +96,12 @@ impl Writer {
                 }
             }
         }
+    }
+
+    fn report(&self, began: Instant, calls: &[Call], changes: &[Change]) {
+        let waits: Vec<_> = calls.iter().map(|call| began.saturating_duration_since(call.since())).collect();
+        let batch = ServedBatch { waits: &waits, changes, duration: began.elapsed() };
+        self.options.observer.batch_served(&self.channel, &batch);
     }
 
     fn publish(&self, events: Vec<StoredEvent>) {
@@ -131,6 +140,7 @@ impl Writer {
                 });
             }
             tracing::debug!(%error, attempts, channel = %self.channel, "a batch is tried again");
+            self.options.observer.batch_retried(&self.channel, &error);
             tokio::time::sleep(jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_millis(250));
         }

@@ -4,7 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
 
+mod admin;
 mod events;
+mod exposition;
 mod health;
 mod identity;
 mod limits;

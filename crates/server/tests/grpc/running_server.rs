@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use embedded::Embedded;
-use persistence::Store;
 use proto::organization_service_client::OrganizationServiceClient;
-use server::{AccessControl, Membership, Server, ServerOptions};
+use server::{AccessControl, Membership, Metrics, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -17,6 +16,8 @@ use tonic::{Request, Status};
 
 pub(crate) struct RunningServer {
     pub(crate) address: SocketAddr,
+    /// The port for operators.
+    pub(crate) http: SocketAddr,
     pub(crate) store: Arc<Embedded>,
     pub(crate) access: AccessControl,
     stop: oneshot::Sender<()>,
@@ -39,9 +40,12 @@ impl RunningServer {
     /// Starts with settings changed by `adjust`.
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut ServerOptions)) -> Self {
         let store = Arc::new(Embedded::in_memory().unwrap());
-        let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let service = Service::new(shared, service::Options::new(Arc::new(server::encode_event)));
+        let metrics = Metrics::new("test").unwrap();
+        let mut options = service::Options::new(Arc::new(server::encode_event));
+        options.observer = Arc::clone(&metrics) as _;
+        let service = Service::new(metrics.measure(Arc::clone(&store) as _), options);
         let mut options = ServerOptions::new(membership());
+        options.metrics = Some(Arc::clone(&metrics));
         adjust(&mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -51,8 +55,11 @@ impl RunningServer {
         };
         let server = Server::new(service, options);
         let access = server.access_control();
+        let admin = server::admin::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let http = admin.address().unwrap();
+        tokio::spawn(admin.serve(server.state(), Some(metrics)));
         let ended = tokio::spawn(server.serve(listener, shutdown));
-        Self { address, store, access, stop, ended }
+        Self { address, http, store, access, stop, ended }
     }
 
     /// A connection of its own.

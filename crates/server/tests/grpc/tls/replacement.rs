@@ -10,6 +10,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::ServerFiles;
 use super::minting::{self, Authority};
+use crate::admin::scrape;
 use crate::running_server::{RunningServer, membership};
 use crate::shutdown::{call_that_waits, hold_north};
 use crate::wire::{self, BY_A};
@@ -43,6 +44,11 @@ async fn subscribe(connection: &Channel) -> Streaming<Bytes> {
 
 fn code(answer: Result<Option<Bytes>, Status>) -> Code {
     answer.map_or_else(|status| status.code(), |_answer| Code::Ok)
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    f64::from(u32::try_from(since_epoch.as_secs()).unwrap())
 }
 
 /// Asks again and again until the connection is not there any more and another one is not made.
@@ -187,6 +193,12 @@ async fn an_expired_authority_is_not_trusted() {
     let roles: Vec<_> = expired_for.iter().map(|expiry| expiry.role.to_string()).collect();
     assert_eq!(roles, ["client authority of OrgA", "client authority of OrgB"]);
     assert!(expired_for.iter().all(|expiry| expiry.subject == "CN=expired"), "{expired_for:?}");
+    let metrics = scrape(&server).await;
+    for organization in ["OrgA", "OrgB"] {
+        let role = format!("certificate=\"client authority of {organization}\"");
+        let ended = metrics.value(&format!("orc_certificate_expiry_timestamp_seconds{{{role}}}"));
+        assert_eq!(ended, Some(seconds(past)), "the first to end");
+    }
     let of_server = expiries.expiries().iter().filter(|expiry| expiry.role == Role::Server);
     assert_eq!(of_server.count(), 1);
 }
