@@ -34,6 +34,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
+    if !configuration.grpc.verifies_callers() {
+        tracing::warn!("the identity check is off: whoever can connect can act as any organization");
+    }
     let (access, reload) = access_files(&configuration).load()?;
     let store = connect(&configuration).await?;
     let grpc = configuration.grpc.listen;

@@ -31,7 +31,7 @@ impl CertificateIdentity {
 }
 
 /// The organizations (`O`) in the subject of a certificate, byte for byte; text in encodings that are not a part of UTF-8 names nobody.
-fn subject_organizations(certificate: &CertificateDer<'_>) -> HashSet<OrganizationId> {
+pub(crate) fn subject_organizations(certificate: &CertificateDer<'_>) -> HashSet<OrganizationId> {
     let Ok((_rest, parsed)) = parse_x509_certificate(certificate) else {
         return HashSet::new();
     };

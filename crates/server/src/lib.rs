@@ -24,6 +24,8 @@ mod event;
 mod expiry;
 mod failure_report;
 mod function;
+#[cfg(test)]
+mod fuzz;
 mod grpc_code;
 mod handler;
 mod health;

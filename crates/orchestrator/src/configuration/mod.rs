@@ -1,4 +1,4 @@
-//! The configuration of the executable: environment variables and the channel file, read once at start (core/OPS-2, core/CHN-7).
+//! The configuration of the executable: environment variables, read once at start, and the channel file (core/OPS-2, core/CHN-7).
 //!
 //! Owns names, formats, defaults and the conditions between settings; it opens no socket, certificate or database, and does not know
 //! what the settings are used for. Start at [`ServeConfiguration`]; `docs/configuration.md` tells the same to operators.
@@ -6,6 +6,8 @@
 pub(crate) mod channels;
 pub(crate) mod environment;
 mod format;
+#[cfg(test)]
+mod fuzz;
 mod go_duration;
 mod reader;
 mod settings;

@@ -5,15 +5,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
 
 mod admin;
+mod authorization;
 mod events;
 mod exposition;
+mod fuzz;
 mod health;
 mod identity;
 mod limits;
 mod messages;
 mod methods;
+#[path = "../mutation/mod.rs"]
+mod mutation;
 mod reflection;
 mod running_server;
+mod secrecy;
 mod shutdown;
 mod subscription;
 mod tls;

@@ -123,6 +123,14 @@ pub(crate) enum LogLevel {
     Disabled,
 }
 
+impl Grpc {
+    /// Whether callers must prove which organization they act as.
+    pub(crate) fn verifies_callers(&self) -> bool {
+        let mutual = self.tls.as_ref().and_then(|tls| tls.mutual.as_ref());
+        mutual.is_some_and(|mutual| mutual.verify_client_msp_id)
+    }
+}
+
 impl ServeConfiguration {
     /// Reads the variables of an environment, usually [`std::env::vars_os`].
     ///
