@@ -43,7 +43,8 @@ impl Process {
         let data = data.to_str().unwrap();
         let mut arguments = vec!["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data];
         arguments.extend(more);
-        let mut child = orchestrator(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            orchestrator(&arguments, &[("LOG_LEVEL", "error")]).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let (address, lines) = first_match(output, |line| {
             let rest = line.split("listens on ").nth(1)?;
