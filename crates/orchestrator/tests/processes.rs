@@ -4,6 +4,8 @@
 
 #[path = "processes/image.rs"]
 mod image;
+#[path = "processes/life_cycle.rs"]
+mod life_cycle;
 mod process;
 #[path = "processes/verify.rs"]
 mod verify;

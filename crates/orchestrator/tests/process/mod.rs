@@ -43,7 +43,8 @@ impl Process {
         let data = data.to_str().unwrap();
         let mut arguments = vec!["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data];
         arguments.extend(more);
-        let mut child = orchestrator(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            orchestrator(&arguments, &[("LOG_LEVEL", "error")]).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let (address, lines) = first_match(output, |line| {
             let rest = line.split("listens on ").nth(1)?;
@@ -81,15 +82,25 @@ impl Process {
     }
 
     /// Sends SIGTERM and returns the exit status.
-    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(self) -> std::process::ExitStatus {
         self.signal("TERM");
-        self.child.wait().unwrap()
+        self.wait()
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) async fn caller(&self, organization: &str) -> Caller {
