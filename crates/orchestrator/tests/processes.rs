@@ -4,6 +4,8 @@
 
 #[path = "processes/image.rs"]
 mod image;
+#[path = "processes/operator.rs"]
+mod operator;
 mod process;
 #[path = "processes/verify.rs"]
 mod verify;

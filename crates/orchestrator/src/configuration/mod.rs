@@ -4,10 +4,11 @@
 //! what the settings are used for. Start at [`ServeConfiguration`]; `docs/configuration.md` tells the same to operators.
 
 pub(crate) mod channels;
+pub(crate) mod effective;
 pub(crate) mod environment;
 mod format;
 mod go_duration;
-mod reader;
+pub(crate) mod reader;
 mod settings;
 
 pub(crate) use channels::Channels;
