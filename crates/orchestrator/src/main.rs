@@ -6,6 +6,7 @@
 
 mod bench;
 mod certs;
+mod config;
 mod configuration;
 mod demo;
 mod dev;
@@ -45,6 +46,8 @@ enum Command {
     Dev(dev::Dev),
     /// Run the server on PostgreSQL, configured by environment variables (see docs/configuration.md).
     Serve,
+    /// Look at the configuration that `serve` would have.
+    Config(config::Config),
     /// Put a server of this API under load and measure it; leaves its assets behind.
     Bench(bench::Bench),
     /// Bring a PostgreSQL database to the newest schema; safe to run again and at the same time as another.
@@ -84,7 +87,8 @@ async fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Demo(demo) => return demo::run(demo).await,
         Command::Dev(dev) => dev::run(dev).await,
-        Command::Serve => serve::run().await,
+        Command::Serve => return serve::run().await,
+        Command::Config(config) => config::run(&config),
         Command::Bench(bench) => bench::run(bench).await,
         Command::Migrate(migrate) => migrate::run(migrate).await,
         Command::Verify(verify) => return verify::run(verify).await,

@@ -48,6 +48,13 @@ impl AccessFiles {
         Ok((access, Reload { files: Arc::new(self), seen: Ok(contents) }))
     }
 
+    /// Everything that keeps the files from being used, as far as one does not hide the other.
+    pub(crate) fn problems(&self) -> Vec<anyhow::Error> {
+        let channels = Channels::load(&self.channels).err().map(anyhow::Error::new);
+        let tls = self.tls.as_ref().and_then(|files| Tls::load(files).err()).map(anyhow::Error::new);
+        channels.into_iter().chain(tls).collect()
+    }
+
     fn read(&self) -> anyhow::Result<Contents> {
         let tls = self.tls.as_ref().map(Files::read).transpose()?;
         Ok(Contents { tls, channels: Channels::read(&self.channels)? })

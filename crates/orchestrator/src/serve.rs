@@ -1,5 +1,6 @@
 //! `orchestrator serve`: the server on PostgreSQL, configured by its environment (docs/configuration.md).
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -15,22 +16,28 @@ use crate::configuration::environment::Tls as TlsConfiguration;
 use crate::reload::AccessFiles;
 use crate::{stop, telemetry};
 
-/// Serves until it is told to stop.
-///
+/// Serves until it is told to stop; says in its log why it cannot.
+pub(crate) async fn run() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => telemetry::failed_to_serve(&error),
+    }
+}
+
 /// # Errors
 /// Everything that is wrong with the settings, at once; a file that cannot be used; an unreachable database; a port that is taken.
-pub(crate) async fn run() -> anyhow::Result<()> {
+async fn serve() -> anyhow::Result<()> {
     let configuration = match ServeConfiguration::from_environment(std::env::vars_os()) {
         Ok(configuration) => configuration,
         Err(problems) => {
-            telemetry::for_programs(None);
+            telemetry::for_serving(None);
             for notice in problems.notices() {
                 tracing::error!("{notice}");
             }
             bail!("the server cannot start: {} settings are missing or wrong", problems.notices().len());
         }
     };
-    telemetry::for_programs(Some(configuration.log.level));
+    telemetry::for_serving(Some(configuration.log));
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
@@ -85,7 +92,8 @@ fn start_service(store: Postgres, metrics: &Arc<Metrics>, configuration: &ServeC
     Service::new(metrics.measure(Arc::new(store)), options)
 }
 
-fn access_files(configuration: &ServeConfiguration) -> AccessFiles {
+/// The files that say who gets in.
+pub(crate) fn access_files(configuration: &ServeConfiguration) -> AccessFiles {
     let tls = configuration.grpc.tls.as_ref().map(files);
     AccessFiles { tls, channels: configuration.channel_file.clone() }
 }

@@ -6,6 +6,8 @@
 mod image;
 #[path = "processes/life_cycle.rs"]
 mod life_cycle;
+#[path = "processes/operator.rs"]
+mod operator;
 mod process;
 #[path = "processes/verify.rs"]
 mod verify;

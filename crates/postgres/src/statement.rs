@@ -101,6 +101,7 @@ pub(crate) async fn send(client: &Client, prepared: Prepared<'_, '_>) -> Vec<Ans
 }
 
 async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &Statement<'_>) -> Answer {
+    tracing::info!(target: "sql", sql = %statement.sql, "SQL");
     client.query(&prepared, &statement.parameters()).await
 }
 

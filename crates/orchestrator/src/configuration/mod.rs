@@ -4,12 +4,13 @@
 //! what the settings are used for. Start at [`ServeConfiguration`]; `docs/configuration.md` tells the same to operators.
 
 pub(crate) mod channels;
+pub(crate) mod effective;
 pub(crate) mod environment;
 mod format;
 #[cfg(test)]
 mod fuzz;
 mod go_duration;
-mod reader;
+pub(crate) mod reader;
 mod settings;
 
 pub(crate) use channels::Channels;

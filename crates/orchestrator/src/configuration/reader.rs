@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use super::effective::{Effective, Source};
 use super::format::Format;
 use super::settings::{self, Setting};
+
+/// So many slips of the keyboard may lie between a name and what was meant.
+const NEAR: usize = 4;
 
 /// One thing to tell the operator about one environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ impl std::error::Error for Problems {}
 /// An environment that is being read.
 pub(super) struct Reader {
     environment: BTreeMap<String, OsString>,
+    /// The settings that were read.
+    effective: Vec<Effective>,
     problems: Vec<Notice>,
     warnings: Vec<Notice>,
 }
@@ -59,7 +65,7 @@ impl Reader {
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .collect();
-        Self { environment, problems: Vec::new(), warnings: Vec::new() }
+        Self { environment, effective: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// The value of a setting, or of its default if the variable is not set. A missing or malformed value is a problem and gives `None`.
@@ -68,6 +74,7 @@ impl Reader {
             Some(value) => parse(setting, format, value),
             None => default(setting, format),
         };
+        self.note_effective(setting, self.value(setting).is_some());
         self.or_problem(setting, result)
     }
 
@@ -80,10 +87,14 @@ impl Reader {
     pub(super) fn read_leniently<T>(&mut self, setting: Setting, format: &Format<T>) -> Option<T> {
         let given = self.value(setting).filter(|value| !value.is_empty());
         match given.map(|value| parse(setting, format, value)) {
-            Some(Ok(value)) => return Some(value),
+            Some(Ok(value)) => {
+                self.note_effective(setting, true);
+                return Some(value);
+            }
             Some(Err(message)) => self.warnings.push(notice(setting.name, message + "; the default is used")),
             None => {}
         }
+        self.note_effective(setting, false);
         let result = default(setting, format);
         self.or_problem(setting, result)
     }
@@ -95,8 +106,27 @@ impl Reader {
 
     /// What the operator should know although the server can start, unknown variables included.
     pub(super) fn warnings(&self) -> Vec<Notice> {
-        let unknown = self.unknown_variables().map(|name| notice(name, "is not a known setting; ignored"));
+        let unknown = self.unknown_variables().map(|name| notice(name, unknown(name)));
         self.warnings.iter().cloned().chain(unknown).collect()
+    }
+
+    /// Every setting as it counts, in the order of the page for operators.
+    pub(super) fn effective(&self) -> Vec<Effective> {
+        let read = |setting: &Setting| self.effective.iter().find(|read| read.name == setting.name).cloned();
+        let all = settings::ALL.iter();
+        all.map(|setting| read(setting).unwrap_or_else(|| Effective::of(*setting, None, Source::NotNeeded)))
+            .collect()
+    }
+
+    fn note_effective(&mut self, setting: Setting, is_given: bool) {
+        let given =
+            self.value(setting).filter(|_| is_given).map(|value| value.to_string_lossy().into_owned());
+        let effective = match (&given, setting.default) {
+            (Some(value), _) => Effective::of(setting, Some(value), Source::Environment),
+            (None, Some(default)) => Effective::of(setting, Some(default), Source::Default),
+            (None, None) => Effective::of(setting, None, Source::Missing),
+        };
+        self.effective.push(effective);
     }
 
     /// Ends the reading: the configuration that was read, or every problem if there is one.
@@ -133,6 +163,18 @@ impl Reader {
         services
             .filter_map(|service| name.strip_prefix(service))
             .any(|rest| rest == "_PORT" || rest.starts_with("_PORT_") || rest.starts_with("_SERVICE_"))
+    }
+}
+
+/// What to tell of a variable that nobody knows, with the name that was perhaps meant.
+fn unknown(name: &str) -> String {
+    let known = settings::ALL.iter().map(|setting| setting.name);
+    let nearest = known.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= NEAR => {
+            format!("is not a known setting; ignored; is {known} meant?")
+        }
+        _ => "is not a known setting; ignored".to_owned(),
     }
 }
 
@@ -214,6 +256,20 @@ mod tests {
             ("LOG_LEVEL", "info"),
         ];
         assert_eq!(warnings(&environment), ["ORCHESTRATOR_REPLAY_EVENT_BATCH_SIZE"]);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_told_with_the_name_that_was_perhaps_meant() {
+        for (name, meant) in [
+            ("ORCHESTRATOR_REPLAY_EVENT_BATCH_SIZE", Some("ORCHESTRATOR_REPLAY_EVENTS_BATCH_SIZE")),
+            ("ORCHESTRATOR_TLS_ENABLE", Some("ORCHESTRATOR_TLS_ENABLED")),
+            ("ORCHESTRATOR_MTLS_ENABELD", Some("ORCHESTRATOR_MTLS_ENABLED")),
+            ("ORCHESTRATOR_COLOUR_OF_THE_BUTTONS", None),
+        ] {
+            let message = unknown(name);
+            assert_eq!(message.contains("is ORCHESTRATOR_"), meant.is_some(), "{message}");
+            assert!(message.contains(meant.unwrap_or_default()), "{message}");
+        }
     }
 
     #[test]

@@ -87,6 +87,13 @@ impl Process {
         self.wait()
     }
 
+    /// Sends SIGTERM, and returns what it has written until its end.
+    pub(crate) fn terminate_and_read(mut self) -> Vec<String> {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+        self.lines.iter().collect()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.id().to_string();

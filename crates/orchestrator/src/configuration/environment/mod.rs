@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use server::Limits;
 
+use super::effective::Effective;
 use super::format::{BOOLEAN, DURATION, LEVEL, PATH, POSITIVE_INTEGER, POSTGRES_URL, SOCKET_ADDRESS};
 use super::reader::{Notice, Problems, Reader};
 use super::settings::{
@@ -140,10 +141,27 @@ impl ServeConfiguration {
     pub(crate) fn from_environment(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
+        Self::examine(environment).outcome
+    }
+
+    /// Reads the variables of an environment, and tells everything about them.
+    pub(crate) fn examine(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Examination {
         let mut reader = Reader::new(environment);
         let configuration = serve(&mut reader);
-        reader.finish(configuration)
+        let (settings, warnings) = (reader.effective(), reader.warnings());
+        Examination { settings, warnings, outcome: reader.finish(configuration) }
     }
+}
+
+/// Everything that can be told about an environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Examination {
+    /// Every setting as it counts.
+    pub settings: Vec<Effective>,
+    /// What the operator should know although the server can start.
+    pub warnings: Vec<Notice>,
+    /// The configuration, or all that is wrong.
+    pub outcome: Result<ServeConfiguration, Problems>,
 }
 
 // Each function below reads all its settings before it gives up on one of them, so that no problem hides another.

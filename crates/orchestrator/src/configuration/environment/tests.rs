@@ -307,7 +307,10 @@ fn a_malformed_lenient_variable_counts_as_its_default_with_a_warning() {
 fn an_unknown_variable_is_a_warning() {
     let warnings = accepted(PLAIN, &[("ORCHESTRATOR_TLS_ENABLE", "true")]).warnings;
     assert_eq!(warnings.len(), 1);
-    assert_eq!(warnings[0].to_string(), "ORCHESTRATOR_TLS_ENABLE: is not a known setting; ignored");
+    assert_eq!(
+        warnings[0].to_string(),
+        "ORCHESTRATOR_TLS_ENABLE: is not a known setting; ignored; is ORCHESTRATOR_TLS_ENABLED meant?"
+    );
 }
 
 #[test]
