@@ -194,6 +194,18 @@ async fn calls_go_on_where_the_predecessor_stopped() {
     let expected =
         [("ASSET_COMPUTE_TASK", key), executable, executable, ("ASSET_COMPUTE_TASK", &history.waiting)];
     assert_eq!(kinds[..4], expected);
+
+    // The log goes on from what was adopted, and tells everything since.
+    let verified =
+        orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]).output().unwrap();
+    let report = String::from_utf8(verified.stdout).unwrap();
+    assert!(verified.status.success() && report.contains("0 differences"), "{report}");
+    assert!(report.contains("adopted events tell something else or nothing"), "{report}");
+    let spoil = "UPDATE orchestrator.compute_task SET rank = 9 WHERE key::text = $1";
+    predecessor.client.execute(spoil, &[&history.executable]).await.unwrap();
+    let verified =
+        orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(3), "what has changed since is compared");
 }
 
 #[tokio::test(flavor = "multi_thread")]

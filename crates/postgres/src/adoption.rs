@@ -26,7 +26,7 @@ use crate::row::Columns;
 use crate::statement::Statement;
 use crate::{batch, channel, error};
 
-pub(crate) use self::predecessor::{Standing, exclude_golang_migrate, standing};
+pub(crate) use self::predecessor::{Standing, TABLE, exclude_golang_migrate, position, standing};
 pub use self::report::{AdoptionReport, Findings};
 
 /// An event of the predecessor.

@@ -163,6 +163,8 @@ impl Predecessor {
             ("COMPUTE_PLAN", date("2022-05-06T10:00:3Z"), date("2022-05-06T10:00:30Z")),
             ("COMPUTE_PLAN", date("2022-05-06T10:00:Z"), date("2022-05-06T10:00:00Z")),
             ("COMPUTE_PLAN", date("2022-05-06T10:00:03.12Z"), date("2022-05-06T10:00:03.120Z")),
+            // as PostgreSQL writes times in JSON
+            ("COMPUTE_PLAN", date("2022-05-06T12:00:03.120004+02:00"), date("2022-05-06T10:00:03.120004Z")),
         ];
         for (kind, stored, told) in old {
             self.tick();

@@ -45,12 +45,12 @@ pub(super) const SOURCES: [Source; 12] = [
     Source {
         table: "datamanagers",
         select: "
-            SELECT key, channel, name, owner, permissions, logs_permission, description AS description_address,
-                description.checksum AS description_checksum, opener AS opener_address,
-                opener.checksum AS opener_checksum, metadata, creation_date
-            FROM public.datamanagers
-            LEFT JOIN public.addressables AS description ON description.storage_address = description
-            LEFT JOIN public.addressables AS opener ON opener.storage_address = opener",
+            SELECT key, channel, name, owner, permissions, logs_permission,
+                manager.description AS description_address, description.checksum AS description_checksum,
+                manager.opener AS opener_address, opener.checksum AS opener_checksum, metadata, creation_date
+            FROM public.datamanagers AS manager
+            LEFT JOIN public.addressables AS description ON description.storage_address = manager.description
+            LEFT JOIN public.addressables AS opener ON opener.storage_address = manager.opener",
         read: data_manager,
     },
     Source {
@@ -71,7 +71,7 @@ pub(super) const SOURCES: [Source; 12] = [
     Source {
         table: "functions",
         select: "
-            SELECT key, channel, name, owner, permissions, description AS description_address,
+            SELECT key, channel, name, owner, permissions, function.description AS description_address,
                 description.checksum AS description_checksum, archive_address, archive.checksum AS archive_checksum,
                 image_address, image.checksum AS image_checksum, metadata, status, creation_date,
                 (SELECT jsonb_object_agg(identifier,
@@ -79,8 +79,8 @@ pub(super) const SOURCES: [Source; 12] = [
                     FROM public.function_inputs WHERE function_key = key) AS inputs,
                 (SELECT jsonb_object_agg(identifier, jsonb_build_object('kind', kind, 'multiple', multiple))
                     FROM public.function_outputs WHERE function_key = key) AS outputs
-            FROM public.functions
-            LEFT JOIN public.addressables AS description ON description.storage_address = description
+            FROM public.functions AS function
+            LEFT JOIN public.addressables AS description ON description.storage_address = function.description
             LEFT JOIN public.addressables AS archive ON archive.storage_address = archive_address
             LEFT JOIN public.addressables AS image ON image.storage_address = image_address",
         read: function,

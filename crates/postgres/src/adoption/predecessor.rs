@@ -27,6 +27,9 @@ const LOCK_SALT: u32 = 1_486_364_155;
 /// What is kept of an adoption. Its presence says that there was one.
 pub(super) const RECORD: &str = include_str!("record.sql");
 
+/// The table of [`RECORD`].
+pub(crate) const TABLE: &str = "adoption";
+
 /// How the predecessor's schema stands to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -139,6 +142,17 @@ pub(super) fn record<'a>(channel: &'a ChannelName, head: &Head) -> Statement<'a>
     )
     .with(channel.as_str())
     .with(bigint(head.position))
+}
+
+/// Where the predecessor's events of a channel end; no row if it had none.
+pub(crate) fn position(channel: &ChannelName) -> Statement<'_> {
+    Statement::new(
+        "-- adoption::position
+        SELECT channel, position
+        FROM orchestrator.adoption
+        WHERE channel = $1",
+    )
+    .with(channel.as_str())
 }
 
 /// What an operator should know of this database.
