@@ -58,6 +58,11 @@ impl FailedAssetKind {
     pub fn from_number(number: i16) -> Option<Self> {
         [Self::ComputeTask, Self::Function].into_iter().find(|kind| kind.number() == number)
     }
+
+    /// What a stored number says: 0 is kept for reports that do not tell. `None` if it has no meaning.
+    pub fn from_stored_number(number: i16) -> Option<Option<Self>> {
+        if number == 0 { Some(None) } else { Self::from_number(number).map(Some) }
+    }
 }
 
 /// A registered failure report.
@@ -65,8 +70,8 @@ impl FailedAssetKind {
 pub struct FailureReport {
     /// The key of the task or function that failed.
     pub asset_key: FailedAssetKey,
-    /// Which of the two.
-    pub asset_type: FailedAssetKind,
+    /// Which of the two; reports that an old version of Substra orchestrator kept do not tell.
+    pub asset_type: Option<FailedAssetKind>,
     /// Where it went wrong.
     pub error_type: ErrorType,
     /// The logs; absent for internal errors.
@@ -75,6 +80,13 @@ pub struct FailureReport {
     pub owner: OrganizationId,
     /// When it was reported.
     pub creation_date: Timestamp,
+}
+
+impl FailureReport {
+    /// The number of the asset type on the wire and in the stores; 0 for a report that does not tell.
+    pub fn asset_type_number(&self) -> i16 {
+        self.asset_type.map_or(0, FailedAssetKind::number)
+    }
 }
 
 /// A report as it was asked for. `None` stands for a number that the wire does not define, or for its zero value.
@@ -189,7 +201,7 @@ impl Command for RegisterFailureReport {
         facts.require_free_addresses(address)?;
         let report = Arc::new(FailureReport {
             asset_key: self.asset_key,
-            asset_type: self.asset_type,
+            asset_type: Some(self.asset_type),
             error_type: self.error_type,
             logs_address: self.logs_address.clone(),
             owner: call.caller.clone(),

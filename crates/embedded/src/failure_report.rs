@@ -18,7 +18,7 @@ pub(crate) const COLUMNS: &str = "asset_key, asset_type, error_type, logs_addres
 pub(crate) fn read(record: &Record<'_>) -> Result<FailureReport> {
     Ok(FailureReport {
         asset_key: record.key("asset_key")?,
-        asset_type: record.number("asset_type", FailedAssetKind::from_number)?,
+        asset_type: record.number("asset_type", FailedAssetKind::from_stored_number)?,
         error_type: record.number("error_type", ErrorType::from_number)?,
         logs_address: record.optional_json("logs_address")?,
         owner: record.organization("owner")?,
@@ -64,7 +64,7 @@ pub(crate) fn insert(
         statement.execute(params![
             report.asset_key.uuid(),
             channel.as_str(),
-            report.asset_type.number(),
+            report.asset_type_number(),
             report.error_type.number(),
             to_optional_json(report.logs_address.as_ref())?,
             report.owner.as_str(),

@@ -4,6 +4,7 @@
 //! training on it, `migrate` brings a database up to date, `verify` checks one, `certs` makes certificates for a try. Start at [`Command`]; each command has a file of
 //! its own. Called by another name it is another program, see [`drop_in`].
 
+mod adoption;
 mod bench;
 mod certs;
 mod config;
@@ -50,7 +51,8 @@ enum Command {
     Config(config::Config),
     /// Put a server of this API under load and measure it; leaves its assets behind.
     Bench(bench::Bench),
-    /// Bring a PostgreSQL database to the newest schema; safe to run again and at the same time as another.
+    /// Bring a PostgreSQL database to the newest schema, adopting one of Substra orchestrator 1.0.0; safe to run again and at the
+    /// same time as another.
     Migrate(migrate::Migrate),
     /// Replay the event logs of a store, check their hashes, and compare what they tell with the tables.
     Verify(verify::Verify),

@@ -21,6 +21,12 @@ pub trait Audit: Send {
     /// Where the channel's log ends according to the store; `None` if nothing says so.
     async fn head(&mut self, channel: &ChannelName) -> Result<Option<Head>>;
 
+    /// Up to which position the events of a channel were adopted from a predecessor that kept no complete log: what they tell of an asset
+    /// may lack fields, or changes that no event told. 0 if there are none.
+    async fn adopted(&mut self, _channel: &ChannelName) -> Result<u64> {
+        Ok(0)
+    }
+
     /// At most `limit` events of a channel above a position, by position.
     async fn events(
         &mut self,

@@ -252,8 +252,9 @@ CREATE TABLE orchestrator.failure_report (
     owner         text COLLATE "C" NOT NULL,
     creation_date bigint           NOT NULL,
     CONSTRAINT failure_report_pkey PRIMARY KEY (asset_key),
-    CONSTRAINT failure_report_asset_type_is_known CHECK (asset_type BETWEEN 1 AND 2),
+    CONSTRAINT failure_report_asset_type_is_known CHECK (asset_type BETWEEN 0 AND 2),
     CONSTRAINT failure_report_error_type_is_known CHECK (error_type BETWEEN 1 AND 3)
 );
 COMMENT ON TABLE orchestrator.failure_report IS 'Why a task or a function failed; at most one report for each.';
 COMMENT ON COLUMN orchestrator.failure_report.asset_key IS 'Key of the task or function that failed.';
+COMMENT ON COLUMN orchestrator.failure_report.asset_type IS 'Which of the two; 0 in old reports that do not tell.';

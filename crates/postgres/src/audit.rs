@@ -15,8 +15,8 @@ use crate::pool::Connector;
 use crate::row::Columns;
 use crate::statement::Statement;
 use crate::{
-    channel, compute_plan, compute_task, data_manager, data_sample, error, event, failure_report, function,
-    model, organization, output_asset, performance,
+    adoption, channel, compute_plan, compute_task, data_manager, data_sample, error, event, failure_report,
+    function, model, organization, output_asset, performance,
 };
 
 /// A table is one statement here, and may take as long as it likes to be looked through.
@@ -69,6 +69,20 @@ impl Audit for PostgresAudit {
 
     async fn head(&mut self, channel: &ChannelName) -> Result<Option<Head>> {
         self.rows(channel::TABLE, channel::head(channel), channel::read).await?.try_next().await
+    }
+
+    async fn adopted(&mut self, channel: &ChannelName) -> Result<u64> {
+        let exists =
+            Statement::new("-- audit::adoption\n SELECT to_regclass('orchestrator.adoption')::text AS name");
+        let name = |row: &Columns<'_>| row.get::<Option<String>>("name");
+        let exists: Vec<_> = self.rows(adoption::TABLE, exists, name).await?.try_collect().await?;
+        if exists == [None] {
+            return Ok(0);
+        }
+        let position = |row: &Columns<'_>| row.count("position");
+        let position =
+            self.rows(adoption::TABLE, adoption::position(channel), position).await?.try_next().await?;
+        Ok(position.unwrap_or_default())
     }
 
     async fn events(

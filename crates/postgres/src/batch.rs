@@ -106,7 +106,7 @@ fn head_of(answer: Option<&[Row]>) -> Result<Option<Head>> {
 }
 
 /// One statement for each table and kind of write; none for what does not occur.
-fn statements<'a>(
+pub(crate) fn statements<'a>(
     channel: &'a ChannelName,
     writes: &'a WriteSet,
     events: &'a [StoredEvent],

@@ -44,7 +44,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, reports: &'a [Arc<FailureRepo
     ))
     .with(channel.as_str())
     .with_column(reports, |report| report.asset_key.uuid())
-    .with_column(reports, |report| report.asset_type.number())
+    .with_column(reports, |report| report.asset_type_number())
     .with_column(reports, |report| report.error_type.number())
     .with_column(reports, |report| report.logs_address.as_ref().map(Json))
     .with_column(reports, |report| report.owner.as_str())
@@ -55,7 +55,7 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, reports: &'a [Arc<FailureRepo
 pub(crate) fn read(row: &Columns<'_>) -> Result<FailureReport> {
     Ok(FailureReport {
         asset_key: row.key("asset_key")?,
-        asset_type: row.number("asset_type", FailedAssetKind::from_number)?,
+        asset_type: row.number("asset_type", FailedAssetKind::from_stored_number)?,
         error_type: row.number("error_type", ErrorType::from_number)?,
         logs_address: row.optional_json("logs_address")?,
         owner: row.organization("owner")?,

@@ -6,6 +6,7 @@
 //! then read `batch.rs`, and one asset, for example `function.rs`; the tables are in `migrations/`.
 
 mod address;
+mod adoption;
 mod audit;
 mod batch;
 mod channel;
@@ -39,5 +40,6 @@ pub mod testing;
 mod tls;
 mod transaction;
 
+pub use adoption::{Adoption, AdoptionProgress, AdoptionReport, EncodeEvent, Findings, PredecessorEvent};
 pub use commit_rate::{Commits, commit_rate};
 pub use store::{Postgres, PostgresOptions};

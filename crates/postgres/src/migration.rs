@@ -7,6 +7,7 @@ use deadpool_postgres::{Client, Transaction};
 use persistence::{Error, Result};
 use tokio_postgres::Row;
 
+use crate::adoption::{self, Adoption, AdoptionReport, Standing, UNHURRIED};
 use crate::error;
 use crate::row::Columns;
 
@@ -16,8 +17,6 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/V1__initial.sql")];
 /// Waits for other migrations, and makes the record of what they did. The number of the lock is made up and
 /// must only be the same everywhere.
 const PREPARE: &str = "
-    SET LOCAL statement_timeout = 0;
-    SET LOCAL lock_timeout = 0;
     SELECT pg_advisory_xact_lock(7221460185);
     CREATE SCHEMA IF NOT EXISTS orchestrator;
     CREATE TABLE IF NOT EXISTS orchestrator.orchestrator_schema (
@@ -27,17 +26,47 @@ const PREPARE: &str = "
     );
     COMMENT ON TABLE orchestrator.orchestrator_schema IS 'The migrations that this schema has gone through.';";
 
+/// How long a server that starts waits for another process to migrate: adoptions take longer than a server may take
+/// to become healthy, and it needs no schema for that.
+const SHORT_WAIT: &str = "SET LOCAL lock_timeout = '15s'";
+
 const VERSION: &str =
     "SELECT coalesce(max(version), 0)::bigint AS version FROM orchestrator.orchestrator_schema";
 
-/// Brings the schema up to date.
+/// Brings the schema up to date; with `adoption`, also takes over what the predecessor keeps in this database.
 ///
 /// # Errors
-/// If a step fails; nothing has changed then. If the schema is of a later program.
-pub(crate) async fn migrate(mut client: Client) -> Result<()> {
+/// If a step fails; nothing has changed then. If the schema is of a later program. If the database is one of the
+/// predecessor that cannot be adopted, or that could be, but nobody has asked for it.
+pub(crate) async fn migrate(
+    mut client: Client,
+    adoption: Option<&Adoption>,
+) -> Result<Option<AdoptionReport>> {
     let transaction = client.transaction().await.map_err(error::of)?;
-    apply_missing(&transaction).await?;
-    transaction.commit().await.map_err(error::of_commit)
+    run(&transaction, UNHURRIED).await?;
+    if adoption.is_none() {
+        run(&transaction, SHORT_WAIT).await?;
+    }
+    run(&transaction, PREPARE).await?;
+    adoption::exclude_golang_migrate(&transaction).await?;
+    let standing = adoption::standing(&transaction).await?;
+    let report = match (standing, adoption) {
+        (Standing::Waiting, None) => {
+            return Err(Error::Failed(
+                "the database holds data of Substra orchestrator 1.0.0: run `orchestrator migrate` to adopt it".to_owned(),
+            ));
+        }
+        (Standing::Waiting, Some(adoption)) => {
+            apply_missing(&transaction).await?;
+            Some(adoption::adopt(&transaction, adoption).await?)
+        }
+        (Standing::Absent | Standing::Adopted, _) => {
+            apply_missing(&transaction).await?;
+            None
+        }
+    };
+    transaction.commit().await.map_err(error::of_commit)?;
+    Ok(report)
 }
 
 /// Whether the schema is exactly the one that this program works on; not so in an empty database.
@@ -50,7 +79,6 @@ pub(crate) async fn is_current(client: &Client) -> Result<bool> {
 }
 
 async fn apply_missing(transaction: &Transaction<'_>) -> Result<()> {
-    run(transaction, PREPARE).await?;
     let row = transaction.query_one(VERSION, &[]).await.map_err(error::of)?;
     let applied = version(&row)?;
     if applied > MIGRATIONS.len() {

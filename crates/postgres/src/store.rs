@@ -13,6 +13,7 @@ use persistence::{
 };
 use tokio::sync::broadcast;
 
+use crate::adoption::{self, Adoption, AdoptionReport};
 use crate::audit::PostgresAudit;
 use crate::batch::{self, PostgresBatch};
 use crate::hint::Hints;
@@ -78,9 +79,28 @@ impl Postgres {
     /// again.
     ///
     /// # Errors
-    /// If a step fails; nothing has changed then. If the schema is of a later version of this program.
+    /// If a step fails; nothing has changed then. If the schema is of a later version of this program. If the
+    /// database is one of the predecessor that waits for [`Postgres::migrate_and_adopt`].
     pub async fn migrate(&self) -> Result<()> {
-        migration::migrate(self.connections.writer().await?).await
+        migration::migrate(self.connections.reader().await?, None).await.map(drop)
+    }
+
+    /// The same, and takes over what Substra orchestrator 1.0.0 keeps in this database, if it does and nobody has
+    /// yet: the report says what. All of it is one transaction.
+    ///
+    /// # Errors
+    /// As [`Postgres::migrate`]; and if something cannot be adopted: the text says what, and what to do.
+    pub async fn migrate_and_adopt(&self, adoption: &Adoption) -> Result<Option<AdoptionReport>> {
+        migration::migrate(self.connections.reader().await?, Some(adoption)).await
+    }
+
+    /// Says what [`Postgres::migrate_and_adopt`] would adopt, without changing or locking anything; nothing if
+    /// there is nothing to adopt.
+    ///
+    /// # Errors
+    /// If the database cannot be adopted, or does not answer. Single rows that cannot be are in the report.
+    pub async fn survey_adoption(&self, adoption: &Adoption) -> Result<Option<AdoptionReport>> {
+        adoption::survey(self.connections.reader().await?, adoption).await
     }
 
     /// Begins an audit of the whole store as it is now, on a connection beside the others.

@@ -30,6 +30,10 @@ const UNPRIVILEGED: &str = include_str!("testing/unprivileged.sh");
 /// Owns a cluster; its first lines say which commands it takes.
 const SUPERVISE: &str = include_str!("testing/supervise.sh");
 
+/// The schema of Substra orchestrator 1.0.0 at version 64, with the rows that its migrations leave: what a database
+/// that waits for its adoption begins with.
+pub const PREDECESSOR_SCHEMA: &str = include_str!("testing/predecessor.sql");
+
 /// Below the range from which systems take the ports of outgoing connections: a client that keeps trying to
 /// reach a stopped cluster is never given the cluster's own port.
 const PORTS: Range<u16> = 20_000..30_000;

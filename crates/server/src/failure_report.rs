@@ -12,14 +12,14 @@ use crate::{addressable, timestamp};
 
 /// The message of a failure report.
 pub(crate) fn message(report: &FailureReport) -> proto::FailureReport {
-    let FailureReport { asset_key, asset_type, error_type, logs_address, owner, creation_date } = report;
+    let FailureReport { asset_key, asset_type: _, error_type, logs_address, owner, creation_date } = report;
     proto::FailureReport {
         asset_key: asset_key.to_string(),
         error_type: i32::from(error_type.number()),
         logs_address: logs_address.as_ref().map(addressable::message),
         creation_date: Some(timestamp::message(*creation_date)),
         owner: owner.to_string(),
-        asset_type: i32::from(asset_type.number()),
+        asset_type: i32::from(report.asset_type_number()),
     }
 }
 

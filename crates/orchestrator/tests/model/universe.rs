@@ -356,8 +356,8 @@ pub(crate) fn describe(event: &Event) -> String {
             _ => format!("output {number} {} performance", output.identifier),
         },
         EventAsset::FailureReport(report) => match report.asset_type {
-            FailedAssetKind::ComputeTask => format!("report t{number}"),
-            FailedAssetKind::Function => format!("report f{number}"),
+            Some(FailedAssetKind::Function) => format!("report f{number}"),
+            _ => format!("report t{number}"),
         },
         EventAsset::ProfilingStep(_) => format!("step {number}"),
     };

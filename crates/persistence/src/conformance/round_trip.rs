@@ -309,28 +309,29 @@ pub async fn output_assets(store: Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-/// Failure reports, with and without logs.
+/// Failure reports, with and without logs, and an old one that does not say what failed.
 pub async fn failure_reports(store: Arc<dyn Store>) -> Result<()> {
     let reports = [
         failure_report(1),
         FailureReport {
-            asset_type: FailedAssetKind::Function,
+            asset_type: Some(FailedAssetKind::Function),
             error_type: ErrorType::Build,
             ..failure_report(2)
         },
         FailureReport { error_type: ErrorType::Internal, logs_address: None, ..failure_report(3) },
+        FailureReport { asset_type: None, ..failure_report(4) },
     ];
     let changes = reports.iter().cloned().map(|report| Change::FailureReportRegistered(Arc::new(report)));
     apply(&*store, changes.collect()).await?;
 
-    let needs = Needs { failure_reports: [1, 2, 3, 4].map(key).into(), ..Needs::default() };
+    let needs = Needs { failure_reports: [1, 2, 3, 4, 5].map(key).into(), ..Needs::default() };
     for facts in load(&*store, &needs).await? {
         for report in &reports {
             let found = facts.failure_reports.get(&report.asset_key).and_then(Option::as_deref);
             assert_eq!(found, Some(report));
         }
         // Asked for, and not there.
-        assert_eq!(facts.failure_reports.get(&key(4)), Some(&None));
+        assert_eq!(facts.failure_reports.get(&key(5)), Some(&None));
     }
     Ok(())
 }

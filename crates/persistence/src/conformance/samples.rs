@@ -227,7 +227,7 @@ pub fn output_performance(performance: &Performance) -> OutputAsset {
 pub fn failure_report(number: u32) -> FailureReport {
     FailureReport {
         asset_key: key(number),
-        asset_type: FailedAssetKind::ComputeTask,
+        asset_type: Some(FailedAssetKind::ComputeTask),
         error_type: ErrorType::Execution,
         logs_address: Some(file(&format!("failure-report/{number}"))),
         owner: id("worker"),
