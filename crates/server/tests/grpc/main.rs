@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
 
 mod admin;
+mod at_scale;
 mod events;
 mod exposition;
 mod health;
@@ -12,9 +13,11 @@ mod identity;
 mod limits;
 mod messages;
 mod methods;
+mod peers;
 mod reflection;
 mod running_server;
 mod shutdown;
 mod subscription;
 mod tls;
 mod wire;
+mod withdrawn;
