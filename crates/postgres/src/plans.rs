@@ -159,6 +159,7 @@ fn check_keyed(statement: &Statement<'_>, plan: &str) {
 
 #[tokio::test]
 async fn a_page_is_found_by_the_index_that_fits_its_filter() {
+    // core/DEF-58
     let database = migrated().await;
     let client = connect(&database).await;
     let nearly_all_done = "CASE n % 50 WHEN 0 THEN 7 WHEN 1 THEN 2 ELSE 4 END";
