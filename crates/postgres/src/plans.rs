@@ -3,6 +3,8 @@
 //! A connection keeps one plan for each statement as long as it lives (see `pool.rs`): plans are looked at as they would
 //! be if it began on an empty database, or on one whose tables the database has analyzed.
 
+#![cfg(test)]
+
 use asset::compute_task::ComputeTaskStatus as Status;
 use asset::key::Key;
 use asset::{ChannelName, ComputeTaskKey, Needs, OrganizationId, Timestamp};

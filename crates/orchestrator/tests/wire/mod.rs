@@ -68,7 +68,7 @@ pub(crate) fn by(organization: &str, channel: &str) -> Headers {
 }
 
 /// Carries requests to a server, however far that is.
-type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
 #[derive(Clone)]
 pub(crate) struct Wire {
@@ -95,7 +95,7 @@ impl Wire {
         S::Future: Send + 'static,
     {
         Self {
-            transport: BoxCloneSyncService::new(service.map_err(Into::into)),
+            transport: BoxCloneSyncService::new(service.map_err(|error| Status::from_error(error.into()))),
             pool: DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap(),
             without_defaults: false,
         }

@@ -78,13 +78,14 @@ async fn each_call_of_a_connection_is_made_by_whoever_its_own_headers_name() {
 
 #[tokio::test]
 async fn the_request_id_never_matters() {
-    // core/ID-10, S-02
+    // core/ID-10, SUB-17, S-02
     let server = RunningServer::start().await;
     let long = "x".repeat(10_000);
     let ids: [&[&[u8]]; 5] = [&[], &[b"abc"], &[b"a", b"b"], &[b"\xff\t"], &[long.as_bytes()]];
     for ids in ids {
         let reqid = ids.iter().map(|id| ("reqid", *id));
         let headers: Vec<_> = BY_A.iter().copied().chain(reqid).collect();
+        wire::open(server.connect(), SUBSCRIPTION, &headers, "").await.unwrap();
         let answer = wire::call(server.connect(), VERSION, &headers, "").await.unwrap().unwrap();
         let version = proto::QueryVersionResponse::decode(answer).unwrap();
         assert_eq!(version.orchestrator, "dev", "core/INF-1");

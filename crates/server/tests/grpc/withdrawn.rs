@@ -1,4 +1,4 @@
-//! A channel whose lock is another's: who waits for it, who does not, and who gives up (core/TX-2, TX-10).
+//! A channel whose lock is another's: who waits for it, who does not, and who gives up.
 
 use std::time::Duration;
 
