@@ -87,13 +87,13 @@ async fn a_statement_that_takes_too_long_is_unavailable() {
     // core/DEF-27
     let database = Cluster::shared().await.fresh_database().await;
     let blocking = migrated(&database).await;
-    let _batch = blocking.begin(&channel()).await.unwrap();
+    let _batch = begin(&blocking, &channel()).await.unwrap();
     let url = format!("{}?statement_timeout=50ms", database.url());
     let store = Postgres::connect(&url, PostgresOptions::default()).await.unwrap();
-    let Err(error) = store.begin(&channel()).await else { panic!("the channel is locked") };
+    let Err(error) = begin(&store, &channel()).await else { panic!("the channel is locked") };
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     // Nothing is left of it: the connection works.
-    store.begin(&other_channel()).await.unwrap();
+    begin(&store, &other_channel()).await.unwrap();
 }
 
 #[tokio::test]

@@ -35,8 +35,8 @@ async fn an_error_among_the_rows_is_not_taken_for_their_end() {
     ] {
         let read = read_in(&store, &channel(), &needs).await;
         assert!(read.is_err(), "{needs:?}");
-        let mut batch = store.begin(&channel()).await.unwrap();
-        assert!(batch.load(&needs, &mut Facts::default()).await.is_err(), "{needs:?}");
+        let batch = store.begin(&channel(), &needs, &mut Facts::default()).await;
+        assert!(batch.is_err(), "{needs:?}");
     }
 }
 
