@@ -8,19 +8,18 @@
 #![expect(clippy::print_stdout, reason = "the share of steps is the result of this test")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[path = "corpus/answer.rs"]
+mod answer;
 #[path = "corpus/expectation.rs"]
 mod expectation;
 #[path = "corpus/normal.rs"]
 mod normal;
-mod raw_messages;
-#[path = "corpus/wire.rs"]
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use persistence::Store;
@@ -29,13 +28,12 @@ use server::{Membership, Server, ServerOptions};
 use service::Service;
 use tokio::net::TcpListener;
 
+use crate::answer::Answer;
 use crate::normal::Normaliser;
-use crate::wire::{Answer, Wire};
+use crate::wire::Wire;
 
 /// How many groups of scenarios run at once.
 const GROUPS_AT_ONCE: usize = 6;
-/// How long a stream must stay quiet, after the events that are expected, to count as ended.
-const QUIET: Duration = Duration::from_millis(100);
 
 struct Scenario {
     name: String,
@@ -73,7 +71,7 @@ async fn start_server(store: Arc<dyn Store>, scenarios: &[Scenario]) -> String {
     let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
     let server = Server::new(service, ServerOptions::new(Membership::new(channels)));
     tokio::spawn(server.serve(listener, std::future::pending()));
-    format!("http://{address}")
+    address.to_string()
 }
 
 /// What is asked of a step instead of what was recorded.
@@ -119,15 +117,19 @@ struct Run<'a> {
 impl Run<'_> {
     /// Carries a step out; returns what was called, the answer, and its normal form.
     async fn step(&mut self, step: &Value) -> (String, Answer, Value) {
-        let (organization, channel) = (step["org"].as_str().unwrap(), &self.scenario.channel);
+        let headers = wire::by(step["org"].as_str().unwrap(), &self.scenario.channel);
         let Some(rpc) = step["rpc"].as_str() else {
             let start = resolve(&step["subscribe"], &self.raw);
             let expected = step["expect"]["events"].as_array().map_or(0, Vec::len);
-            let answer = self.wire.subscribe(&start, organization, channel, expected, QUIET).await;
+            let answer = match self.wire.subscribe(&start, &headers).await.unwrap() {
+                Ok(subscription) => Answer::of_subscription(subscription, expected).await,
+                Err(refused) => Answer::Refused(refused),
+            };
             let got = self.normaliser.subscription(&answer);
             return ("SubscribeToEvents".to_owned(), answer, got);
         };
-        let answer = self.wire.call(rpc, &resolve(&step["request"], &self.raw), organization, channel).await;
+        let request = resolve(&step["request"], &self.raw);
+        let answer = self.wire.call(rpc, &request, &headers).await.unwrap().into();
         let got = self.normaliser.answer(rpc, &answer);
         (rpc.to_owned(), answer, got)
     }
@@ -213,7 +215,9 @@ async fn replay(store: Arc<dyn Store>) {
     let steps: usize = scenarios.iter().map(|scenario| scenario.steps.len()).sum();
     assert_eq!((scenarios.len(), steps), (42, 8_753), "the corpus is complete");
     let address = start_server(store, &scenarios).await;
-    let wire = &Wire::connect(&address).await;
+    let mut wire = Wire::to(&address);
+    wire.without_defaults = true;
+    let wire = &wire;
     let deviations = deviations();
     let mismatches: Vec<Mismatch> = futures::stream::iter(independent(&scenarios))
         .map(|scenarios| run_scenarios(wire, scenarios, &deviations))
@@ -231,12 +235,6 @@ async fn replay(store: Arc<dyn Store>) {
     println!("{} of {steps} steps as the contract asks", steps - mismatches.len());
     assert_eq!(unknown, 0, "nothing may answer UNKNOWN");
     assert!(mismatches.is_empty(), "{} steps differ; they are listed above", mismatches.len());
-}
-
-impl Answer {
-    fn is_unknown(&self) -> bool {
-        matches!(self, Self::Refused { code: tonic::Code::Unknown, .. })
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,13 +50,13 @@ fn crate_files() -> Vec<PathBuf> {
 }
 
 /// The part of a file that is a test: all of it in a `tests` folder, a file `tests.rs` or the conformance suite, else what follows
-/// `#[cfg(test)]`.
+/// `#[cfg(test)]` or `#![cfg(test)]`.
 fn tested<'a>(path: &Path, text: &'a str) -> &'a str {
     let is_test = |name: &str| ["tests", "tests.rs", "conformance"].contains(&name);
     if path.components().any(|part| is_test(&part.as_os_str().to_string_lossy())) {
         return text;
     }
-    text.find("#[cfg(test)]").map_or("", |start| &text[start..])
+    text.find("[cfg(test)]").map_or("", |start| &text[start..])
 }
 
 /// Every `core/ORG-3` and `compute/TSM-6a`, and what follows behind it: `core/ORG-3, ORG-4`. Of a span, `core/ORG-3 … ORG-6`, it is the ends

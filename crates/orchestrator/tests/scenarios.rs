@@ -11,7 +11,6 @@ mod events;
 mod expectation;
 #[path = "scenario/names.rs"]
 mod names;
-mod raw_messages;
 #[path = "scenario/render.rs"]
 mod render;
 #[path = "scenario/request.rs"]
@@ -22,7 +21,6 @@ mod run;
 mod script;
 #[path = "scenario/server.rs"]
 mod server_under_test;
-#[path = "scenario/wire.rs"]
 mod wire;
 #[path = "scenario/words.rs"]
 mod words;

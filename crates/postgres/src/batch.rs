@@ -195,6 +195,7 @@ mod tests {
 
     #[test]
     fn the_number_of_statements_does_not_grow_with_the_batch() {
+        // compute/DEF-50, core/DEF-37
         assert_eq!(statements_for(0), 1, "the channel's own row");
         assert_eq!(statements_for(1), 23);
         assert_eq!(statements_for(1000), 23);

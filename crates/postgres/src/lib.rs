@@ -28,7 +28,6 @@ mod model;
 mod organization;
 mod output_asset;
 mod performance;
-#[cfg(test)]
 mod plans;
 mod pool;
 mod row;

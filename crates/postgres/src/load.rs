@@ -140,6 +140,7 @@ mod tests {
 
     #[test]
     fn the_number_of_queries_does_not_grow_with_the_needs() {
+        // compute/DEF-50, DEF-52, core/DEF-37
         for (count, expected) in [(0, 0), (1, 17), (1000, 17)] {
             assert_eq!(
                 queries(&samples::channel(), &needs(count)).len(),

@@ -3,6 +3,8 @@
 //! A connection keeps one plan for each statement as long as it lives (see `pool.rs`): plans are looked at as they would
 //! be if it began on an empty database, or on one whose tables the database has analyzed.
 
+#![cfg(test)]
+
 use asset::compute_task::ComputeTaskStatus as Status;
 use asset::key::Key;
 use asset::{ChannelName, ComputeTaskKey, Needs, OrganizationId, Timestamp};
@@ -167,6 +169,7 @@ fn check_keyed(statement: &Statement<'_>, plan: &str) {
 
 #[tokio::test]
 async fn a_page_is_found_by_the_index_that_fits_its_filter() {
+    // core/DEF-58
     let database = migrated().await;
     let client = connect(&database).await;
     let nearly_all_done = "CASE n % 50 WHEN 0 THEN 7 WHEN 1 THEN 2 ELSE 4 END";

@@ -184,9 +184,7 @@ impl ComputeTaskService for Handler {
             request,
             |caller, proto::QueryTasksParam { page_token, page_size, filter: narrowed }| async move {
                 let selection = PageSelection { token: page_token, size: page_size };
-                let Some(filter) = filter(narrowed)? else {
-                    return Ok(proto::QueryTasksResponse::default());
-                };
+                let filter = filter(narrowed)?;
                 let listing = self.service.compute_tasks(&caller.channel, filter, &selection).await?;
                 let (tasks, next_page_token) = self.page(listing, message);
                 Ok(proto::QueryTasksResponse { tasks, next_page_token })

@@ -47,6 +47,10 @@ impl DataSampleService for Handler {
         request: Request<proto::RegisterDataSamplesParam>,
     ) -> Result<Response<proto::RegisterDataSamplesResponse>, Status> {
         handle(request, |caller, proto::RegisterDataSamplesParam { samples }| async move {
+            if samples.is_empty() {
+                // Nothing to lock the channel for (core/DS-2, DEF-38).
+                return Ok(proto::RegisterDataSamplesResponse::default());
+            }
             let expected_rows = samples.len();
             let command = RegisterDataSamples::new(samples.into_iter().map(requested).collect(), self.policy);
             let samples = self.execute_large(&caller, command, expected_rows).await?;

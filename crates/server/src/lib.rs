@@ -66,4 +66,4 @@ pub use membership::Membership;
 pub use metrics::Metrics;
 pub use options::ServerOptions;
 pub use readiness::{Readiness, ServerState};
-pub use server::{Error, Server};
+pub use server::{Error, InProcess, Server};

@@ -1,9 +1,14 @@
 //! The server: puts the pieces together, runs, and stops.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
+use http::{Request, Response};
 use service::Service;
 use tokio::net::TcpListener;
+use tonic::body::Body;
 
 use crate::access::AccessControl;
 use crate::allowance::Allowances;
@@ -90,6 +95,38 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    /// Answers calls that are made in this process, without a connection: with nobody's certificate, until the last clone is gone.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot serve at all.
+    pub fn in_process(self) -> Result<InProcess, Error> {
+        let Self { service, options, access, stop, stopping } = self;
+        let pipeline = pipeline(service, options, &access, stopping)?;
+        Ok(InProcess { pipeline, _running: Arc::new((stop, access)) })
+    }
+}
+
+/// A server without connections, as a service that takes the HTTP requests of gRPC clients.
+#[derive(Clone)]
+pub struct InProcess {
+    pipeline: Pipeline,
+    /// Its streams go on as long as these are there.
+    _running: Arc<(Stop, AccessControl)>,
+}
+
+impl tower::Service<Request<Body>> for InProcess {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.pipeline.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.pipeline.call(request)
     }
 }
 

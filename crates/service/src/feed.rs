@@ -265,3 +265,60 @@ impl Subscription {
         Ok(events.into_iter().map(Arc::new).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use asset::key::Key;
+    use asset::{Metadata, Timestamp};
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn event(position: u64, bytes: usize) -> Arc<StoredEvent> {
+        Arc::new(StoredEvent {
+            position,
+            id: EventId::from_uuid(Uuid::from_u128(position.into())),
+            timestamp: Timestamp::MIN,
+            asset_kind: 1,
+            event_kind: 1,
+            asset_key: String::new(),
+            metadata: Metadata::default(),
+            encoded: Bytes::from(vec![0; bytes]),
+            hash: [0; 32],
+        })
+    }
+
+    #[test]
+    fn what_is_kept_for_slow_subscribers_is_bounded_and_contiguous() {
+        // core/SUB-13
+        for (events, bytes_each, kept_max) in
+            [(20_000, 1, RING_EVENTS_MAX), (40, 1 << 20, RING_BYTES_MAX >> 20), (3, 2 * RING_BYTES_MAX, 1)]
+        {
+            let mut ring = Ring::default();
+            for position in 1..=events {
+                ring.push(event(position, bytes_each));
+            }
+            assert_eq!(ring.events.len(), kept_max);
+            assert!(ring.bytes <= RING_BYTES_MAX || ring.events.len() == 1);
+            assert!(matches!(ring.after(0, 10), Found::Older), "who is behind reads the store");
+            let oldest = ring.events[0].position;
+            assert!(ring.events.iter().map(|event| event.position).eq(oldest..=events));
+            assert!(matches!(ring.after(events, 10), Found::Nothing));
+        }
+    }
+
+    #[test]
+    fn a_ring_takes_an_event_once_and_begins_anew_behind_a_gap() {
+        // core/SUB-7
+        let mut ring = Ring::default();
+        for position in [4, 5, 5, 4, 6] {
+            ring.push(event(position, 1));
+        }
+        let positions = |ring: &Ring| ring.events.iter().map(|event| event.position).collect::<Vec<_>>();
+        assert_eq!((positions(&ring), ring.bytes), (vec![4, 5, 6], 3));
+        ring.push(event(9, 1));
+        assert_eq!((positions(&ring), ring.bytes), (vec![9], 1));
+        assert!(matches!(ring.after(6, 10), Found::Older), "7 and 8 are to be read from the store");
+    }
+}

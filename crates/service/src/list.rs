@@ -147,17 +147,20 @@ impl Service {
         listing("compute_plans", channel, self.store().compute_plans(channel, filter, page).await)
     }
 
-    /// Compute tasks (compute/TASK-41).
+    /// Compute tasks (compute/TASK-41); without a filter none, for one that nothing can match.
     ///
     /// # Errors
     /// As [`Service::data_managers`].
     pub async fn compute_tasks(
         &self,
         channel: &ChannelName,
-        filter: ComputeTaskFilter,
+        filter: Option<ComputeTaskFilter>,
         selection: &PageSelection,
     ) -> Result<Listing<ComputeTask, ByDateAndKey>, Failure> {
         let page = request("compute_tasks", channel, selection)?;
+        let Some(filter) = filter else {
+            return listing("compute_tasks", channel, Ok(Page { items: Vec::new(), more: false }));
+        };
         listing("compute_tasks", channel, self.store().compute_tasks(channel, filter, page).await)
     }
 

@@ -3,17 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asset::command::{Call, Command, Decision};
 use asset::compute_plan::{GetComputePlan, NewComputePlan, RegisterComputePlan, RenameComputePlan};
 use asset::organization::RegisterOrganization;
 use asset::refusal::Code;
-use asset::{Change, ChannelName, ComputePlan, EventAsset, Facts, Needs, OrganizationId, Policy, Refusal};
+use asset::{
+    Change, ChannelName, ComputePlan, EventAsset, Facts, Needs, OrganizationId, Policy, Refusal, Timestamp,
+};
 use bytes::Bytes;
 use embedded::Embedded;
-use persistence::StoredEvent;
+use persistence::{Store, StoredEvent};
 use service::{Failure, Options, Service, Subscription};
 
 const NORTH: &str = "north";
@@ -28,10 +30,17 @@ fn alder() -> OrganizationId {
 
 /// A service on a fresh store in memory, where Alder is registered in `north`. An event is encoded as its asset's key.
 async fn service() -> Service {
-    let options = Options::new(Arc::new(|event| Bytes::from(event.asset.key())));
-    let service = Service::new(Arc::new(Embedded::in_memory().unwrap()), options);
+    let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
+    service_on(&store, |_| {}).await
+}
+
+/// A service on this store, with settings changed by `adjust`, as one of several processes.
+async fn service_on(store: &Arc<dyn Store>, adjust: impl FnOnce(&mut Options)) -> Service {
+    let mut options = Options::new(Arc::new(|event| Bytes::from(event.asset.key())));
+    adjust(&mut options);
+    let service = Service::new(Arc::clone(store), options);
     let register = RegisterOrganization::new(String::new(), &alder(), Policy::default()).unwrap();
-    service.execute(&channel(NORTH), &alder(), register).await.unwrap();
+    let _registered_or_was_before = service.execute(&channel(NORTH), &alder(), register).await;
     service
 }
 
@@ -103,6 +112,58 @@ async fn all_subscribers_see_one_sequence_without_gap() {
     let positions: Vec<u64> = seen_early.iter().map(|event| event.position).collect();
     assert_eq!(positions, (1..=u64::try_from(PLANS).unwrap() + 1).collect::<Vec<_>>());
     assert!(seen_early.is_sorted_by_key(|event| event.timestamp), "time order is stream order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_events_are_read_at_once_is_not_visible() {
+    // core/SUB-9
+    const PLANS: usize = 25;
+    let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
+    let writing = service_on(&store, |_| {}).await;
+    for number in 1..=PLANS {
+        writing.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
+    }
+    let mut replays = Vec::new();
+    for replay_events_max in [1, 2, 7, 1000] {
+        let replaying = service_on(&store, |options| options.replay_events_max = replay_events_max).await;
+        let mut subscription = replaying.subscribe(&channel(NORTH), None).await.unwrap();
+        replays.push(read(&mut subscription, PLANS + 1).await);
+    }
+    assert!(replays.iter().all(|replay| *replay == replays[0]), "{replays:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_another_process_arrive_although_every_hint_is_lost() {
+    // core/SUB-10, SUB-16: this store never sends a hint.
+    let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
+    let here = service_on(&store, |_| {}).await;
+    let there = service_on(&store, |options| options.poll_interval = Duration::from_millis(20)).await;
+    let mut subscription = there.subscribe(&channel(NORTH), None).await.unwrap();
+    read(&mut subscription, 1).await;
+    for number in 1..=3 {
+        here.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
+        assert_eq!(read(&mut subscription, 1).await[0].asset_key, key(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_follow_the_order_of_events_whatever_the_clock_says() {
+    // core/DEF-25, EVT-12: two processes, one of which has a clock that is behind and runs backwards.
+    let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
+    let right = service_on(&store, |_| {}).await;
+    let backwards = Arc::new(AtomicI64::new(1_000_000));
+    let wrong = service_on(&store, |options| {
+        options.clock =
+            Arc::new(move || Timestamp::from_micros(backwards.fetch_sub(1000, Ordering::Relaxed)));
+    })
+    .await;
+    for number in 1..=10 {
+        let service = if number % 2 == 0 { &wrong } else { &right };
+        service.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
+    }
+    let mut subscription = right.subscribe(&channel(NORTH), None).await.unwrap();
+    let events = read(&mut subscription, 11).await;
+    assert!(events.is_sorted_by(|earlier, later| earlier.timestamp < later.timestamp), "{events:?}");
 }
 
 async fn read_at_least(subscription: &mut Subscription, count: usize) -> Vec<Arc<StoredEvent>> {

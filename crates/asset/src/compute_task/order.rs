@@ -71,6 +71,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_chain_in_reverse_order_is_sorted_in_a_moment() {
+        // compute/DEF-51: what looks at every pair of so many tasks takes minutes.
+        const TASKS: u32 = 100_000;
+        let key = |number: u32| ComputeTaskKey::from_uuid(Uuid::from_u128(number.into()));
+        let chain: Vec<_> = (1..=TASKS).rev().map(|number| (key(number), vec![key(number - 1)])).collect();
+        let began = std::time::Instant::now();
+        let ordered = order(&chain).unwrap();
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(ordered.into_iter().eq((0..chain.len()).rev()));
+    }
+
+    #[test]
     fn a_cycle_has_no_order() {
         // compute/TASK-6
         assert_eq!(ordered(&["A<A"]), None);

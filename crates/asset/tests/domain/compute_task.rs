@@ -176,6 +176,16 @@ fn a_function_that_fails_takes_its_tasks_and_their_plans_along() {
 }
 
 #[test]
+fn no_task_uses_a_function_of_an_old_version() {
+    // compute/DEF-70
+    let mut world = World::new();
+    world.mill(MILL);
+    world.plan(PLAN);
+    world.forget_build(MILL);
+    assert_eq!(code(world.task(1, MILL, PLAN, &[])), Some(Code::BadRequest));
+}
+
+#[test]
 fn batches_with_cycles_strangers_or_twins_are_refused() {
     // compute/TASK-3, TASK-4, TASK-6
     let mut world = ready();

@@ -45,6 +45,33 @@ proptest! {
     }
 
     #[test]
+    fn the_list_of_an_intersection_is_the_narrower_one(x in permission(), y in permission()) {
+        // core/PERM-5
+        let intersection = x.intersection(&y);
+        let expected = match (x.public, y.public) {
+            (false, true) => x.authorized_ids.clone(),
+            (true, false) => y.authorized_ids.clone(),
+            _ => x.authorized_ids.iter().filter(|id| y.authorized_ids.contains(id)).cloned().collect(),
+        };
+        prop_assert_eq!(intersection.public, x.public && y.public);
+        prop_assert_eq!(intersection.authorized_ids, expected);
+    }
+
+    #[test]
+    fn the_list_of_a_union_is_the_first_one_and_what_the_second_adds(x in permission(), y in permission()) {
+        // core/PERM-6, DEF-42
+        let union = x.union(&y);
+        prop_assume!(!union.public);
+        let mut expected: Vec<OrganizationId> = Vec::new();
+        for id in x.authorized_ids.iter().chain(&y.authorized_ids) {
+            if !expected.contains(id) {
+                expected.push(id.clone());
+            }
+        }
+        prop_assert_eq!(union.authorized_ids, expected);
+    }
+
+    #[test]
     fn combining_with_itself_changes_nobodys_rights(x in permission()) {
         for organization in organizations() {
             prop_assert_eq!(x.union(&x).allows(&organization), x.allows(&organization));

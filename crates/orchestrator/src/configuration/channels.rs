@@ -157,6 +157,7 @@ mod tests {
 
     #[test]
     fn accepted_texts() {
+        // core/CHN-7
         let rows: &[(&str, Channels)] = &[
             // Nobody has access.
             ("", Channels::default()),
@@ -266,6 +267,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_named_with_the_reason() {
+        // core/CHN-7
         let missing = Channels::load(Path::new("/no/such/file")).unwrap_err();
         assert_eq!(missing.to_string(), "read channel file /no/such/file");
         let malformed = load(b"channels: [").unwrap_err();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::Answer;
+use crate::answer::Answer;
 
 /// Lists whose order does not count.
 const SETS: [&str; 3] = ["authorized_ids", "data_sample_keys", "data_manager_keys"];
@@ -32,7 +32,7 @@ impl Normaliser {
                 }
                 json!({ "ok": self.normal(&body, "") })
             }
-            Answer::Events(..) | Answer::Refused { .. } => refused(answer),
+            Answer::Events(..) | Answer::Refused(_) => refused(answer),
         }
     }
 
@@ -89,27 +89,10 @@ fn label(labels: &mut HashMap<String, String>, letter: &str, text: &str) -> Valu
 }
 
 fn refused(answer: &Answer) -> Value {
-    let Answer::Refused { code, message } = answer else {
+    let Answer::Refused(refused) = answer else {
         return Value::Null;
     };
-    let oe = message
-        .split(':')
-        .next()
-        .filter(|start| start.starts_with("OE") && start.len() == 6)
-        .unwrap_or_default();
-    json!({ "code": status_name(*code), "oe": oe, "message": message })
-}
-
-fn status_name(code: tonic::Code) -> String {
-    let camel = format!("{code:?}");
-    let mut name = String::new();
-    for letter in camel.chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
+    json!({ "code": refused.status(), "oe": refused.oe(), "message": refused.message })
 }
 
 fn is_time(text: &str) -> bool {

@@ -36,7 +36,7 @@ pub(crate) fn check(expectation: Option<&str>, answer: &Answer, names: &mut Name
 /// (core/ERR-1, ERR-2, ERR-5, DEF-28, compute/COM-5, COM-8).
 fn sound(refused: &Refused) -> Result<(), String> {
     let Refused { code, message } = refused;
-    let is_sound = match status_of(oe(refused)) {
+    let is_sound = match status_of(refused.oe()) {
         Some(status) => status == *code,
         None => {
             matches!(code, Code::ResourceExhausted | Code::Internal | Code::Unavailable | Code::Unimplemented)
@@ -48,12 +48,6 @@ fn sound(refused: &Refused) -> Result<(), String> {
     } else {
         Err(format!("no call may be answered like this: {code:?} {message}"))
     }
-}
-
-/// The code at the start of a refusal's text.
-fn oe(refused: &Refused) -> &str {
-    let start = refused.message.split(": ").next().unwrap_or_default();
-    if start.starts_with("OE") && start.len() == 6 { start } else { "" }
 }
 
 fn status_of(oe: &str) -> Option<Code> {
@@ -73,26 +67,15 @@ fn status_of(oe: &str) -> Option<Code> {
 pub(crate) fn label(answer: &Answer) -> String {
     match answer {
         Ok(_) => "ok".to_owned(),
-        Err(refused) if oe(refused).is_empty() => status_name(refused.code),
-        Err(refused) => oe(refused).to_owned(),
+        Err(refused) if refused.oe().is_empty() => refused.status(),
+        Err(refused) => refused.oe().to_owned(),
     }
-}
-
-fn status_name(code: Code) -> String {
-    let mut name = String::new();
-    for letter in format!("{code:?}").chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
 }
 
 fn mismatch(expected: &str, answer: &Answer, names: &Names) -> String {
     let got = match answer {
         Ok(answer) => format!("ok {}", render::value(answer, names)),
-        Err(refused) => format!("{} {}", status_name(refused.code), names.readable(&refused.message)),
+        Err(refused) => format!("{} {}", refused.status(), names.readable(&refused.message)),
     };
     format!("expected: {expected}\n       got: {got}")
 }

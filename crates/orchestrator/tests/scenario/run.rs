@@ -3,17 +3,21 @@
 //! Owns callers, channels and repetition; what a statement asks for is in `request.rs`. Start at [`play`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tonic::Code;
 
 use crate::expectation;
 use crate::names::Names;
 use crate::request::{self, Call};
 use crate::script::{Folder, Script, Statement};
-use crate::wire::{Answer, Headers, Wire};
+use crate::wire::{self, Answer, Headers, Next, Refused, Wire};
 use crate::{events, render, words};
 
+/// How long an event that must come may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Verbs that take indented lines.
 const TAKE_LINES: [&str; 5] = ["events", "models", "samples", "tasks", "together"];
 
@@ -111,10 +115,8 @@ impl Run<'_> {
 
     fn headers(&self, caller: &Caller, organization: Option<&str>) -> Headers {
         caller.raw.clone().unwrap_or_else(|| {
-            vec![
-                ("mspid".to_owned(), organization.unwrap_or(&caller.organization).to_owned()),
-                ("channel".to_owned(), self.script.channel(&caller.channel)),
-            ]
+            let organization = organization.unwrap_or(&caller.organization);
+            wire::by(organization, &self.script.channel(&caller.channel))
         })
     }
 
@@ -206,8 +208,33 @@ impl Run<'_> {
         }
         let request = json!({ "start_event_id": seen });
         let is_last = |events: &[Value]| events.last().is_some_and(|event| event["id"] == *last);
-        let events = self.wire.subscribe(&request, &self.headers(caller, None), is_last).await?;
+        let events = self.read_events(&request, &self.headers(caller, None), is_last).await?;
         events.map_err(|refused| format!("the subscription ended: {}", refused.message))
+    }
+
+    /// Reads a subscription until `enough` is satisfied with what came.
+    async fn read_events(
+        &self,
+        request: &Value,
+        headers: &Headers,
+        enough: impl Fn(&[Value]) -> bool,
+    ) -> Result<std::result::Result<Vec<Value>, Refused>> {
+        let mut subscription = match self.wire.subscribe(request, headers).await? {
+            Ok(subscription) => subscription,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut events = Vec::new();
+        while !enough(&events) {
+            match subscription.next(PATIENCE).await {
+                Next::Event(event) => events.push(event),
+                Next::Ended(refused) if refused.code == Code::Ok => {
+                    return Err("a subscription ended with OK".to_owned());
+                }
+                Next::Ended(refused) => return Ok(Err(refused)),
+                Next::Nothing => return Err(format!("after {} events nothing came", events.len())),
+            }
+        }
+        Ok(Ok(events))
     }
 
     /// `subscribe [after=3] [take=2] [start_event_id=…] -> [CREATED plan(P), …]`: `after` counts the events of the channel from 1.
@@ -227,7 +254,7 @@ impl Run<'_> {
             }
         }
         let headers = self.headers(caller, None);
-        let events = self.wire.subscribe(&request, &headers, |events| events.len() >= take).await?;
+        let events = self.read_events(&request, &headers, |events| events.len() >= take).await?;
         let answer = events.map(|events| json!({ "events": events }));
         expectation::check(statement.expectation.as_deref(), &answer, &mut self.names)
     }

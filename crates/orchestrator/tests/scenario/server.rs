@@ -1,7 +1,7 @@
 //! The servers that scripts are played against, each started when a script first asks for it.
 //!
-//! Owns the three ways: the server in this process on a store in memory, the same on PostgreSQL, and the executable as a process of its own.
-//! All scripts share a server, each in channels of its own. Start at [`Way`].
+//! Owns the three ways: the server in this process on a store in memory, the same on PostgreSQL, both without a connection, and the executable as
+//! a process of its own, over gRPC. All scripts share a server, each in channels of its own. Start at [`Way`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,6 @@ use std::sync::Arc;
 use persistence::Store;
 use server::{Membership, Server, ServerOptions};
 use service::Service;
-use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
 use crate::script::Folder;
@@ -20,7 +19,7 @@ use crate::wire::Wire;
 /// Against what a script is played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
-    /// The server in this process, its state in memory.
+    /// The server in this process, called without a connection, its state in memory.
     Memory,
     /// The server in this process on PostgreSQL.
     PostgreSql,
@@ -85,10 +84,10 @@ impl Servers {
 
     async fn start(&self, way: Way) -> Started {
         match way {
-            Way::Memory => self.in_process(Arc::new(embedded::Embedded::in_memory().unwrap()), None).await,
+            Way::Memory => self.in_process(Arc::new(embedded::Embedded::in_memory().unwrap()), None),
             Way::PostgreSql => {
                 let (store, database) = fresh_store().await;
-                self.in_process(Arc::new(store), Some(database)).await
+                self.in_process(Arc::new(store), Some(database))
             }
             Way::Executable => {
                 let (_migrated, database) = fresh_store().await;
@@ -102,17 +101,14 @@ impl Servers {
         }
     }
 
-    async fn in_process(
+    fn in_process(
         &self,
         store: Arc<dyn Store>,
         database: Option<postgres::testing::TestDatabase>,
     ) -> Started {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let service = Service::new(store, service::Options::new(Arc::new(server::encode_event)));
         let server = Server::new(service, ServerOptions::new(Membership::new(self.channels.clone())));
-        tokio::spawn(server.serve(listener, std::future::pending()));
-        Started { wire: Wire::to(&address.to_string()), _process: None, database }
+        Started { wire: Wire::over(server.in_process().unwrap()), _process: None, database }
     }
 }
 

@@ -68,6 +68,7 @@ async fn settings_of_the_operator_win() {
 
 #[tokio::test]
 async fn waiting_for_a_connection_has_an_end() {
+    // core/DEF-27
     let database = Cluster::shared().await.fresh_database().await;
     migrated(&database).await;
     let options =
@@ -79,6 +80,20 @@ async fn waiting_for_a_connection_has_an_end() {
     // Reading does not wait for writers.
     store.head(&channel()).await.unwrap();
     drop(batch);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_unavailable() {
+    // core/DEF-27
+    let database = Cluster::shared().await.fresh_database().await;
+    let blocking = migrated(&database).await;
+    let _batch = begin(&blocking, &channel()).await.unwrap();
+    let url = format!("{}?statement_timeout=50ms", database.url());
+    let store = Postgres::connect(&url, PostgresOptions::default()).await.unwrap();
+    let Err(error) = begin(&store, &channel()).await else { panic!("the channel is locked") };
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    // Nothing is left of it: the connection works.
+    begin(&store, &other_channel()).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,12 +1,44 @@
 //! Rows that this program has not written: the message leads to the value.
 
-use asset::{Change, Needs};
+use asset::{Change, Facts, Needs};
 use persistence::conformance::samples::{channel, compute_task, envelope, function, key};
 use persistence::conformance::steps::{append, apply, first, read_in};
 use persistence::{Error, Store};
 use postgres::testing::Cluster;
 
 use super::{client, migrated};
+
+#[tokio::test]
+async fn an_error_among_the_rows_is_not_taken_for_their_end() {
+    // compute/DEF-32: the tasks that wait for a function, and the statuses in a plan.
+    let database = Cluster::shared().await.fresh_database().await;
+    let tasks = (1..=300).map(|number| Change::ComputeTaskRegistered(compute_task(number).into()));
+    apply(&migrated(&database).await, tasks.collect()).await.unwrap();
+    client(&database)
+        .await
+        .batch_execute(
+            "CREATE FUNCTION orchestrator.readable(key uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                IF key::text LIKE '%12c' THEN RAISE EXCEPTION 'a bad page'; END IF;
+                RETURN true;
+            END $$;
+            ALTER TABLE orchestrator.compute_task RENAME TO rows_of_compute_task;
+            CREATE VIEW orchestrator.compute_task AS
+                SELECT * FROM orchestrator.rows_of_compute_task WHERE orchestrator.readable(key)",
+        )
+        .await
+        .unwrap();
+    let store = super::connect(&database).await;
+    let task = compute_task(1);
+    for needs in [
+        Needs { unbuilt_tasks: [task.function_key].into(), ..Needs::default() },
+        Needs { statuses_in_plans: [task.compute_plan_key].into(), ..Needs::default() },
+    ] {
+        let read = read_in(&store, &channel(), &needs).await;
+        assert!(read.is_err(), "{needs:?}");
+        let batch = store.begin(&channel(), &needs, &mut Facts::default()).await;
+        assert!(batch.is_err(), "{needs:?}");
+    }
+}
 
 #[tokio::test]
 async fn what_cannot_be_understood_is_named_by_table_column_and_key() {

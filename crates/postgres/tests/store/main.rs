@@ -9,6 +9,7 @@ mod connection;
 mod corruption;
 mod migration;
 mod outage;
+mod pages;
 mod replicas;
 mod tls;
 

@@ -19,6 +19,7 @@ async fn waiting(database: &TestDatabase, expected: i64) {
 
 #[tokio::test]
 async fn batches_of_a_channel_wait_for_each_other_and_for_no_other_channel() {
+    // core/CHN-5, DEF-19, compute/DEF-33
     let database = Cluster::shared().await.fresh_database().await;
     let (one, other) = (migrated(&database).await, connect(&database).await);
     append(&one, vec![envelope(1)]).await.unwrap();

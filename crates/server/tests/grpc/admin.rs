@@ -171,3 +171,12 @@ async fn anything_else_is_not_there() {
         assert_eq!(get(server.http, path).await.0, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn nothing_else_is_there_and_no_profiler() {
+    // core/DEF-17
+    let server = RunningServer::start().await;
+    for path in ["/", "/debug/pprof/", "/debug/pprof/profile", "/debug/pprof/cmdline", "/debug/vars"] {
+        assert_eq!(get(server.http, path).await.0, 404, "{path}");
+    }
+}

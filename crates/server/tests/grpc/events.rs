@@ -1,12 +1,14 @@
 //! Queries for events (core/EVT-13 … EVT-22, PAG-6).
 
+use std::collections::BTreeSet;
+
 use proto::event_service_client::EventServiceClient;
 use tonic::Code;
 
 use crate::running_server::{RunningServer, by, by_a};
 
 /// What a query finds, page after page.
-async fn query(server: &RunningServer, query: proto::QueryEventsParam) -> Vec<Vec<proto::Event>> {
+pub(crate) async fn query(server: &RunningServer, query: proto::QueryEventsParam) -> Vec<Vec<proto::Event>> {
     let mut client = EventServiceClient::new(server.connect());
     let mut pages = Vec::new();
     let mut page_token = String::new();
@@ -49,6 +51,24 @@ async fn an_event_says_what_happened() {
     assert_eq!(event.timestamp, organization.creation_date);
     assert_eq!(event.metadata.len(), 0);
     assert_eq!(event.asset, Some(proto::event::Asset::Organization(organization)));
+}
+
+#[tokio::test]
+async fn ids_are_random_and_unique_over_all_channels() {
+    // core/EVT-2
+    let server = server_with_two_events(|_| {}).await;
+    let mut client = EventServiceClient::new(server.connect());
+    let mut ids = BTreeSet::new();
+    for (organization, channel) in [("OrgA", "north"), ("OrgC", "south")] {
+        let request = by(organization, channel, proto::QueryEventsParam::default());
+        for event in client.query_events(request).await.unwrap().into_inner().events {
+            let id: uuid::Uuid = event.id.parse().unwrap();
+            assert_eq!(id.get_version_num(), 4, "{event:?}");
+            assert_eq!(id.hyphenated().to_string(), event.id, "lower case with hyphens");
+            ids.insert(id);
+        }
+    }
+    assert_eq!(ids.len(), 3);
 }
 
 #[tokio::test]

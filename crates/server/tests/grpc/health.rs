@@ -29,6 +29,7 @@ async fn check_needs_no_headers_and_knows_one_name() {
 
 #[tokio::test]
 async fn watch_tells_the_status_and_its_change_and_never_ends_with_ok() {
+    // core/HLT-3, DEF-10: without any header; core/HLT-2: the change comes before the end.
     let server = RunningServer::start().await;
     let mut health = HealthClient::new(server.connect());
     let mut known = health.watch(of("")).await.unwrap().into_inner();

@@ -6,6 +6,7 @@
 
 mod admin;
 mod authorization;
+mod at_scale;
 mod events;
 mod exposition;
 mod fuzz;
@@ -16,6 +17,7 @@ mod messages;
 mod methods;
 #[path = "../mutation/mod.rs"]
 mod mutation;
+mod peers;
 mod reflection;
 mod running_server;
 mod secrecy;
@@ -23,3 +25,4 @@ mod shutdown;
 mod subscription;
 mod tls;
 mod wire;
+mod withdrawn;

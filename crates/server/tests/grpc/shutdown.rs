@@ -10,6 +10,9 @@ use proto::info_service_client::InfoServiceClient;
 use proto::organization_service_client::OrganizationServiceClient;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::running_server::{RunningServer, by_a};
 use crate::subscription::subscribe;
@@ -21,6 +24,7 @@ pub(crate) async fn hold_north(store: &dyn Store) -> Box<dyn Batch> {
 
 #[tokio::test]
 async fn streams_end_as_unavailable_and_the_server_ends() {
+    // core/SUB-11, DEF-15
     let server = RunningServer::start().await;
     server.register("OrgA", "north").await.unwrap();
     let mut waiting = subscribe(&server, "OrgA", "north", "").await.unwrap();
@@ -41,7 +45,13 @@ async fn a_running_call_finishes() {
     let mut stream = subscribe(&server, "OrgB", "north", "").await.unwrap();
     let held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
+    let mut health = HealthClient::new(server.connect());
+    let mut statuses = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let mut status = async || statuses.message().await.unwrap().unwrap().status();
+    assert_eq!(status().await, ServingStatus::Serving);
     let ended = server.stop();
+    // core/HLT-2: while the call still runs.
+    assert_eq!(status().await, ServingStatus::NotServing);
     assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
     drop(held);
     call.await.unwrap();
@@ -58,7 +68,7 @@ async fn a_call_that_does_not_finish_is_cut_off() {
     assert!(call.now_or_never().is_none());
 }
 
-/// A call that has reached the server and cannot be decided while the test holds the channel in the store.
+/// A registration of OrgA that has reached the server and cannot be decided while the test holds the channel in the store.
 pub(crate) async fn call_that_waits(
     connection: Channel,
 ) -> BoxFuture<'static, Result<Response<proto::Organization>, Status>> {

@@ -59,6 +59,7 @@ fn rejected(base: Variables, changes: &[(&str, &str)]) -> (Vec<String>, String) 
 
 #[test]
 fn a_plain_server_needs_five_variables_and_has_defaults_for_the_rest() {
+    // core/OPS-1, OPS-2
     let expected = ServeConfiguration {
         database_url: DatabaseUrl::new("postgres://u:hunter2@db/o?"),
         migrate_on_start: true,
@@ -272,6 +273,7 @@ const REJECTED: &[(Variables, Variables, &[&str])] = &[
 
 #[test]
 fn all_problems_are_reported_at_once() {
+    // core/OPS-2, DEF-11, DEF-54
     for (base, changes, expected) in REJECTED {
         let (names, problems) = rejected(base, changes);
         assert_eq!(names, *expected, "{changes:?}: {problems}");

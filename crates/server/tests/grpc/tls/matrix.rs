@@ -138,6 +138,7 @@ fn cases(authorities: &Authorities, server: &Authority) -> Vec<Case> {
 
 #[tokio::test]
 async fn nobody_acts_as_an_organization_that_has_not_issued_its_certificate() {
+    // core/ID-16, DEF-3, DEF-4, DEF-5, DEF-6, S-06 … S-11
     let mut files = ServerFiles::new();
     let authorities = Authorities::new();
     authorities.write(&files);

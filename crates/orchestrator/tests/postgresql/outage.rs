@@ -1,0 +1,141 @@
+//! The database goes away and comes back, or fails in a look-up (S-53).
+
+use std::time::Duration;
+
+use postgres::testing::Cluster;
+use serde_json::{Value, json};
+use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+use crate::replica::{
+    FUNCTION, MANAGER, Member, PATIENCE, PLAN, Replica, SAMPLES, eventually, function, key, manager, migrate,
+    migrated, plan, samples, sql,
+};
+use crate::wire::{Next, Refused};
+
+/// Long enough to be tried again, short enough for a test.
+const BUDGET: Duration = Duration::from_millis(100);
+
+/// Keys of what [`register_assets`] registers.
+const A_PLAN: u32 = 1;
+const A_FUNCTION: u32 = 2;
+const A_MANAGER: u32 = 3;
+const A_SAMPLE: u32 = 4;
+
+async fn register_assets(member: &Member) {
+    member.ok(PLAN, plan(A_PLAN)).await;
+    member.ok(FUNCTION, function(A_FUNCTION)).await;
+    member.ok(MANAGER, manager(A_MANAGER)).await;
+    member.ok(SAMPLES, samples(A_SAMPLE..A_SAMPLE + 1)).await;
+}
+
+/// Calls that look something up, each with the table where it stands.
+fn look_ups() -> [(&'static str, &'static str, Value); 8] {
+    let named = |number| json!({ "key": key(number), "name": "new name" });
+    let keyed = |number| json!({ "key": key(number) });
+    let linked = json!({ "keys": [key(A_SAMPLE)], "data_manager_keys": [key(A_MANAGER)] });
+    [
+        ("compute_plan", "ComputePlanService/UpdatePlan", named(A_PLAN)),
+        ("compute_plan", "ComputePlanService/GetPlan", keyed(A_PLAN)),
+        ("function", "FunctionService/UpdateFunction", named(A_FUNCTION)),
+        ("function", "FunctionService/GetFunction", keyed(A_FUNCTION)),
+        ("data_manager", "DataManagerService/UpdateDataManager", named(A_MANAGER)),
+        ("data_manager", "DatasetService/GetDataset", keyed(A_MANAGER)),
+        ("data_sample", "DataSampleService/UpdateDataSamples", linked),
+        ("data_sample", "DataSampleService/GetDataSample", keyed(A_SAMPLE)),
+    ]
+}
+
+/// What everybody is told of storage that is away: nothing of the inside (core/TX-6, ERR-5).
+fn unavailable() -> Refused {
+    let message = "the service is unavailable, try again later".to_owned();
+    Refused { code: Code::Unavailable, message }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_unavailable_while_the_database_is_away_and_no_event_is_lost() {
+    // core/TX-6, SUB-11, HLT-4, DEF-18, DEF-23, compute/DEF-38
+    let mut cluster = Cluster::start().await;
+    let database = cluster.fresh_database().await;
+    migrate(&database).await;
+    let replica = Replica::start_with(database.url(), |options| options.retry_budget = BUDGET).await;
+    let member = replica.registered("OrgA", "north").await;
+    register_assets(&member).await;
+    let mut seen = Vec::new();
+    follow(&member, &mut seen, 5).await;
+    let mut open = member.subscribe(seen[4]["id"].as_str().unwrap()).await;
+
+    cluster.stop().await;
+    let lists = ["ComputePlanService/QueryPlans", "OrganizationService/GetAllOrganizations"];
+    let lists = lists.map(|rpc| ("", rpc, json!({})));
+    for (_, rpc, request) in look_ups().into_iter().chain(lists).chain([("", PLAN, plan(9))]) {
+        assert_eq!(member.call(rpc, request).await, Err(unavailable()), "{rpc}");
+    }
+    member.ok("InfoService/QueryVersion", json!({})).await;
+    assert_answers_without_a_database(&replica).await;
+
+    cluster.restart().await;
+    eventually(async || member.call(PLAN, plan(10)).await.is_ok()).await;
+    // The stream that was open goes on, or tells to come back.
+    match open.next(PATIENCE).await {
+        Next::Event(event) => assert_eq!(event["asset_key"], key(10)),
+        Next::Ended(refused) => assert_eq!(refused.code, Code::Unavailable),
+        Next::Nothing => panic!("the stream has stopped"),
+    }
+    follow(&member, &mut seen, 6).await;
+    assert_eq!(seen, member.events().await, "every event once");
+}
+
+/// Reads on behind the events seen so far until there are so many.
+async fn follow(member: &Member, seen: &mut Vec<Value>, count: usize) {
+    let last = seen.last().map(|event| event["id"].as_str().unwrap().to_owned());
+    let mut subscription = member.subscribe(&last.unwrap_or_default()).await;
+    while seen.len() < count {
+        let Next::Event(event) = subscription.next(PATIENCE).await else { panic!("no event") };
+        seen.push(event);
+    }
+}
+
+/// Health and reflection (core/HLT-4, DEF-10).
+async fn assert_answers_without_a_database(replica: &Replica) {
+    let connection = replica.endpoint().connect_lazy();
+    let health = HealthClient::new(connection.clone()).check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(health.into_inner().status(), ServingStatus::Serving);
+    let question = MessageRequest::ListServices(String::new());
+    let question = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+    let mut request = Request::new(futures::stream::iter([question]));
+    request.metadata_mut().insert("mspid", "OrgA".parse().unwrap());
+    request.metadata_mut().insert("channel", "north".parse().unwrap());
+    let answers = ServerReflectionClient::new(connection).server_reflection_info(request).await.unwrap();
+    assert!(answers.into_inner().message().await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_fails_is_not_an_absence() {
+    // core/DEF-22, compute/DEF-27: neither if it cannot be made at all, nor if it might succeed later.
+    let database = migrated().await;
+    let url = format!("{}?lock_timeout=20ms", database.url());
+    let replica = Replica::start_with(&url, |options| options.retry_budget = BUDGET).await;
+    let member = replica.registered("OrgA", "north").await;
+    register_assets(&member).await;
+    let (client, locking) = (sql(&database).await, sql(&database).await);
+    let broken = Refused { code: Code::Internal, message: "OE0007: internal error".to_owned() };
+    for (table, rpc, request) in look_ups() {
+        let move_away = format!("ALTER TABLE orchestrator.{table} RENAME TO away");
+        client.batch_execute(&move_away).await.unwrap();
+        assert_eq!(member.call(rpc, request.clone()).await, Err(broken.clone()), "{rpc}");
+        let move_back = format!("ALTER TABLE orchestrator.away RENAME TO {table}");
+        client.batch_execute(&move_back).await.unwrap();
+
+        let lock = format!("BEGIN; LOCK TABLE orchestrator.{table} IN ACCESS EXCLUSIVE MODE");
+        locking.batch_execute(&lock).await.unwrap();
+        assert_eq!(member.call(rpc, request.clone()).await, Err(unavailable()), "{rpc}");
+        locking.batch_execute("ROLLBACK").await.unwrap();
+        member.ok(rpc, request).await;
+    }
+}

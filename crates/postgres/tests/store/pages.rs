@@ -1,0 +1,29 @@
+//! Pages of more rows than a statement may have parameters.
+
+use asset::Change;
+use persistence::conformance::samples::{channel, compute_task};
+use persistence::conformance::steps::{apply, first};
+use persistence::{ComputeTaskFilter, Store};
+use postgres::testing::Cluster;
+
+use super::{client, migrated};
+
+#[tokio::test]
+async fn a_page_may_have_more_rows_than_a_statement_has_parameters() {
+    // compute/DEF-53: inputs and outputs come with their tasks.
+    const TASKS: usize = 65_540;
+    let database = Cluster::shared().await.fresh_database().await;
+    let store = migrated(&database).await;
+    apply(&store, vec![Change::ComputeTaskRegistered(compute_task(1).into())]).await.unwrap();
+    let copy = format!(
+        "INSERT INTO orchestrator.compute_task OVERRIDING SYSTEM VALUE
+            SELECT gen_random_uuid(), registration + n, channel, function_key, compute_plan_key, owner, worker, rank,
+                status, metadata, inputs, outputs, logs_permission, creation_date + n
+            FROM orchestrator.compute_task, generate_series(1, {}) AS n",
+        TASKS - 1
+    );
+    client(&database).await.batch_execute(&copy).await.unwrap();
+    let page = store.compute_tasks(&channel(), ComputeTaskFilter::default(), first(TASKS)).await.unwrap();
+    assert_eq!((page.items.len(), page.more), (TASKS, false));
+    assert!(page.items.iter().all(|(_, task)| task.outputs == compute_task(1).outputs));
+}
