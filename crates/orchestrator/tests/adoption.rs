@@ -10,8 +10,7 @@ mod oddities;
 mod predecessor;
 #[expect(dead_code, reason = "shared with other tests")]
 mod process;
-mod raw_messages;
-#[path = "scenario/wire.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
 mod wire;
 
 use std::io::{BufRead, BufReader};

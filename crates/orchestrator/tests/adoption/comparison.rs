@@ -3,12 +3,16 @@
 //! Answers and expectations are compared with all their fields, absent ones included. Start at [`everything`].
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::{Value, json};
 
 use crate::predecessor::Answers;
-use crate::wire::{Answer, Headers, Wire};
+use crate::wire::{Answer, Headers, Next, Wire, by};
+
+/// How long the next event may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 static MESSAGES: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap());
@@ -22,9 +26,7 @@ pub(crate) struct Member<'a> {
 
 impl Member<'_> {
     fn headers(&self) -> Headers {
-        [("mspid", self.organization), ("channel", self.channel)]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec()
+        by(self.organization, self.channel)
     }
 
     /// The answer to a call, or its refusal.
@@ -56,8 +58,16 @@ impl Member<'_> {
     /// The first so many events after one.
     pub(crate) async fn events_after(&self, id: &str, count: usize) -> Vec<Value> {
         let request = json!({ "start_event_id": id });
-        let events = self.wire.subscribe(&request, &self.headers(), |events| events.len() >= count).await;
-        events.unwrap().unwrap()
+        let mut subscription = self.wire.subscribe(&request, &self.headers()).await.unwrap().unwrap();
+        let mut events = Vec::new();
+        while events.len() < count {
+            match subscription.next(PATIENCE).await {
+                Next::Event(event) => events.push(event),
+                Next::Ended(refused) => panic!("the stream ended after {} events: {refused:?}", events.len()),
+                Next::Nothing => panic!("only {} of {count} events came", events.len()),
+            }
+        }
+        events
     }
 }
 

@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in what its steps are made of")]
 
 mod admin;
-mod authorization;
 mod at_scale;
+mod authorization;
 mod events;
 mod exposition;
 mod fuzz;
