@@ -40,9 +40,12 @@ impl Process {
 
     /// The same with more arguments.
     pub(crate) fn dev_with(data: &std::path::Path, more: &[&str]) -> Self {
-        let data = data.to_str().unwrap();
-        let mut arguments = vec!["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data];
-        arguments.extend(more);
+        Self::start_dev(&[&["--data", data.to_str().unwrap()], more].concat())
+    }
+
+    /// `orchestrator dev` with these arguments, on free ports.
+    pub(crate) fn start_dev(arguments: &[&str]) -> Self {
+        let arguments = [&["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], arguments].concat();
         let mut child =
             orchestrator(&arguments, &[("LOG_LEVEL", "error")]).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
@@ -73,6 +76,11 @@ impl Process {
     pub(crate) fn line_with(&self, text: &str) -> String {
         let next = || self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line says {text}"));
         std::iter::repeat_with(next).find(|line| line.contains(text)).unwrap()
+    }
+
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it as `kill -9` does.

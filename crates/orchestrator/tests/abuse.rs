@@ -1,0 +1,134 @@
+//! Abuse: a member attacks a running server in every way that its connection allows, while another one goes on working.
+//!
+//! The server is a process of its own, with mutual TLS and the limits it has by itself. During each attack the well-behaved member's calls may be
+//! three times as slow as before at most, and in the end the server has given back its memory. Attackers come from another loopback address,
+//! as they would from another machine. Start at [`a_member_works_on_while_another_one_attacks`]; the attacks are in `abuse/attack.rs`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
+
+#[path = "abuse/attack.rs"]
+mod attack;
+#[expect(dead_code, reason = "other tests need more of it")]
+mod process;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use attack::{ATTACKS, Attacker};
+use client::{Client, ClientOptions, Pair, Tls};
+use process::{Process, orchestrator};
+
+/// Calls in a round; the slowest but one of them counts.
+const CALLS: u32 = 60;
+/// Rounds before, and during each attack, at least; the median counts, for other processes share the machine.
+const ROUNDS: usize = 5;
+/// How long an attack lasts at least.
+const ATTACK: Duration = Duration::from_secs(3);
+const TIMES_SLOWER_MAX: u32 = 3;
+/// Below this nobody would notice: attacker, member and server share a machine, and are built for debugging, where taking apart large headers
+/// alone is that slow.
+const NOTICEABLE: Duration = Duration::from_millis(100);
+/// What the server may take while it is attacked: the requests that one organization may have under way, decoded and not, and its answers.
+const TAKEN_KIB_MAX: u64 = 384 * 1024;
+/// What the server may keep: the pools of its allocator, and the plans that were registered.
+const KEPT_KIB_MAX: u64 = 64 * 1024;
+/// How long the server has to notice that the attackers have left.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The member that only wants to work.
+struct Member {
+    client: Client,
+    plans: u32,
+}
+
+impl Member {
+    async fn connect(certificates: &Path, address: &str) -> Self {
+        let read = |name: &str| std::fs::read_to_string(certificates.join(name)).unwrap();
+        let mut options = ClientOptions::new(format!("https://{address}"), "MyOrg1MSP", "mychannel");
+        options.tls = Some(Tls {
+            authorities: read("server/cacert/ca.crt"),
+            server_name: None,
+            pair: Some(Pair {
+                certificates: read("organizations/MyOrg1MSP/tls.crt"),
+                key: read("organizations/MyOrg1MSP/tls.key"),
+            }),
+        });
+        Self { client: Client::connect(options).await.unwrap(), plans: 0 }
+    }
+
+    /// Registers a plan and looks at it; how long each took.
+    async fn work(&mut self) -> [Duration; 2] {
+        self.plans += 1;
+        let key = process::key(self.plans);
+        let plan = proto::NewComputePlan { key: key.clone(), name: "plan".into(), ..Default::default() };
+        let begun = Instant::now();
+        self.client.call(plan).await.expect("a plan is registered");
+        let registered = begun.elapsed();
+        self.client.call(proto::GetComputePlanParam { key }).await.expect("a plan is found");
+        [registered, begun.elapsed() - registered]
+    }
+
+    /// The slowest calls but one of some rounds, the median of the rounds.
+    async fn slowness(&mut self) -> Duration {
+        let mut rounds = Vec::new();
+        let begun = Instant::now();
+        while rounds.len() < ROUNDS || begun.elapsed() < ATTACK {
+            let mut calls = Vec::new();
+            for _ in 0..CALLS / 2 {
+                calls.extend(self.work().await);
+            }
+            calls.sort();
+            rounds.push(calls[calls.len() - 2]);
+        }
+        rounds.sort();
+        rounds[rounds.len() / 2]
+    }
+}
+
+/// The memory of a process that is in use, in KiB.
+fn resident_kib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("the process runs");
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_works_on_while_another_one_attacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = folder.path().join("certificates");
+    let directory = certificates.to_str().unwrap();
+    assert!(orchestrator(&["certs", "--directory", directory], &[]).output().unwrap().status.success());
+    let server = Process::start_dev(&["--memory", "--mtls", directory]);
+    let mut member = Member::connect(&certificates, &server.address).await;
+    let register = proto::RegisterOrganizationParam { address: String::new() };
+    member.client.call(register).await.unwrap();
+    member.slowness().await; // what is done once is done
+    let before_kib = resident_kib(&server);
+    let normal = member.slowness().await;
+    let most = (normal * TIMES_SLOWER_MAX).max(NOTICEABLE);
+
+    for (name, attack) in ATTACKS {
+        let attacker = Attacker::new(&certificates, "MyOrg2MSP", &server.address);
+        let attacking = tokio::spawn(attack(attacker));
+        let during = member.slowness().await;
+        let during_kib = resident_kib(&server);
+        eprintln!(
+            "{name:30} {during:>12.1?} (normal {normal:.1?}) {during_kib:>8} KiB (before {before_kib})"
+        );
+        assert!(!attacking.is_finished(), "{name}: attacked no longer than until {:?}", attacking.await);
+        attacking.abort();
+        assert!(during <= most, "{name}: {during:?} instead of {normal:?}");
+        assert!(during_kib <= before_kib + TAKEN_KIB_MAX, "{name}: {during_kib} KiB, {before_kib} before");
+    }
+
+    let deadline = Instant::now() + PATIENCE;
+    let mut after_kib = resident_kib(&server);
+    while after_kib > before_kib + KEPT_KIB_MAX {
+        assert!(Instant::now() < deadline, "{after_kib} KiB instead of {before_kib}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after_kib = resident_kib(&server);
+    }
+    member.work().await;
+    let status = tokio::task::spawn_blocking(|| server.terminate()).await.unwrap();
+    assert!(status.success(), "{status}");
+}
