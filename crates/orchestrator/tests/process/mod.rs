@@ -113,11 +113,6 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) async fn caller(&self, organization: &str) -> Caller {
         let channel =
             Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
