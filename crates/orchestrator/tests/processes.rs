@@ -210,6 +210,42 @@ async fn requests_that_ended_the_predecessor_are_answered() {
     caller.register_plan(2).await.unwrap();
 }
 
+/// The most memory that a process has had so far, in MiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(server: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn giant_requests_cost_no_memory_however_many_come_at_once() {
+    // core/ID-14, ERR-7, S-13: twenty of 16 MiB, and one of 50.
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::dev(folder.path());
+    let caller = server.caller("MyOrg1MSP").await;
+    caller.register_organization().await.unwrap();
+    let before = peak_memory(&server);
+    let giant = |mebibytes: usize| {
+        let connecting = server.caller("MyOrg1MSP");
+        async move {
+            let name = "x".repeat(mebibytes << 20);
+            let request = proto::NewComputePlan { key: key(1), name, ..Default::default() };
+            connecting.await.plans().register_plan(request).await.unwrap_err()
+        }
+    };
+    let mut refused = futures::future::join_all((0..20).map(|_| giant(16))).await;
+    refused.push(giant(50).await);
+    for status in refused {
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+        assert!(status.message().contains("message larger than max"), "{status:?}");
+    }
+    let rise = peak_memory(&server) - before;
+    assert!(rise < 64, "{rise} MiB for 370 MiB that were sent");
+    caller.register_plan(1).await.unwrap();
+}
+
 /// The settings that `orchestrator certs` prints for a shell, and nothing but comments besides.
 fn settings_of_certs(output: &str) -> Vec<(&str, &str)> {
     let lines = output.lines().filter(|line| !line.starts_with('#'));

@@ -1,8 +1,7 @@
-//! Which rules of the contract no test cites.
+//! Every rule of the contract is cited by a test.
 //!
 //! The rules are listed in `rules/core.txt` and `rules/compute.txt`. A test cites one by its name, `core/ORG-3`, in its code, in a comment beside
-//! it, or in a scenario script. Rules that no test cites yet stand in `rules/uncited.txt`, which may only shrink. Start at
-//! [`every_rule_is_cited_or_known_not_to_be`].
+//! it, or in a scenario script. Start at [`every_rule_is_cited`].
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
@@ -11,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 const CORE: &str = include_str!("rules/core.txt");
 const COMPUTE: &str = include_str!("rules/compute.txt");
-const UNCITED: &str = include_str!("rules/uncited.txt");
 
 type Rules = BTreeSet<String>;
 
@@ -98,18 +96,10 @@ fn lines(rules: &Rules) -> String {
 }
 
 #[test]
-fn every_rule_is_cited_or_known_not_to_be() {
+fn every_rule_is_cited() {
     let cited = cited(|path, text| citations(tested(path, text)));
     let uncited: Rules = rules().difference(&cited).cloned().collect();
-    let known = listed(UNCITED, "");
-    let news: Rules = uncited.difference(&known).cloned().collect();
-    assert!(news.is_empty(), "no test cites these rules, write one:{}", lines(&news));
-    let done: Rules = known.difference(&uncited).cloned().collect();
-    assert!(
-        done.is_empty(),
-        "these rules are cited or not rules any more, take them out of rules/uncited.txt:{}",
-        lines(&done)
-    );
+    assert!(uncited.is_empty(), "no test cites these rules, write one:{}", lines(&uncited));
 }
 
 #[test]
