@@ -10,29 +10,37 @@ use super::{client, migrated};
 
 #[tokio::test]
 async fn an_error_among_the_rows_is_not_taken_for_their_end() {
-    // compute/DEF-32: the tasks that wait for a function, and the statuses in a plan.
-    let database = Cluster::shared().await.fresh_database().await;
-    let tasks = (1..=300).map(|number| Change::ComputeTaskRegistered(compute_task(number).into()));
-    apply(&migrated(&database).await, tasks.collect()).await.unwrap();
-    client(&database)
-        .await
-        .batch_execute(
+    // compute/DEF-32: the tasks that wait for a function, of which one cannot be read, and the statuses in a plan, of
+    // which none can: one row of each is all that is looked at.
+    let task = compute_task(1);
+    for (table, key, unreadable, needs) in [
+        (
+            "compute_task",
+            "key",
+            "%12c",
+            Needs { unbuilt_tasks: [task.function_key].into(), ..Needs::default() },
+        ),
+        (
+            "compute_task_status",
+            "compute_task_key",
+            "%",
+            Needs { statuses_in_plans: [task.compute_plan_key].into(), ..Needs::default() },
+        ),
+    ] {
+        let database = Cluster::shared().await.fresh_database().await;
+        let tasks = (1..=300).map(|number| Change::ComputeTaskRegistered(compute_task(number).into()));
+        apply(&migrated(&database).await, tasks.collect()).await.unwrap();
+        let trap = format!(
             "CREATE FUNCTION orchestrator.readable(key uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
-                IF key::text LIKE '%12c' THEN RAISE EXCEPTION 'a bad page'; END IF;
+                IF key::text LIKE '{unreadable}' THEN RAISE EXCEPTION 'a bad page'; END IF;
                 RETURN true;
             END $$;
-            ALTER TABLE orchestrator.compute_task RENAME TO rows_of_compute_task;
-            CREATE VIEW orchestrator.compute_task AS
-                SELECT * FROM orchestrator.rows_of_compute_task WHERE orchestrator.readable(key)",
-        )
-        .await
-        .unwrap();
-    let store = super::connect(&database).await;
-    let task = compute_task(1);
-    for needs in [
-        Needs { unbuilt_tasks: [task.function_key].into(), ..Needs::default() },
-        Needs { statuses_in_plans: [task.compute_plan_key].into(), ..Needs::default() },
-    ] {
+            ALTER TABLE orchestrator.{table} RENAME TO rows_of_{table};
+            CREATE VIEW orchestrator.{table} AS
+                SELECT * FROM orchestrator.rows_of_{table} WHERE orchestrator.readable({key})"
+        );
+        client(&database).await.batch_execute(&trap).await.unwrap();
+        let store = super::connect(&database).await;
         let read = read_in(&store, &channel(), &needs).await;
         assert!(read.is_err(), "{needs:?}");
         let batch = store.begin(&channel(), &needs, &mut Facts::default()).await;

@@ -18,8 +18,12 @@ async fn a_page_may_have_more_rows_than_a_statement_has_parameters() {
     let copy = format!(
         "INSERT INTO orchestrator.compute_task OVERRIDING SYSTEM VALUE
             SELECT gen_random_uuid(), registration + n, channel, function_key, compute_plan_key, owner, worker, rank,
-                status, metadata, inputs, outputs, logs_permission, creation_date + n
-            FROM orchestrator.compute_task, generate_series(1, {}) AS n",
+                metadata, inputs, outputs, logs_permission, creation_date + n
+            FROM orchestrator.compute_task, generate_series(1, {}) AS n;
+        INSERT INTO orchestrator.compute_task_status
+            SELECT key, 4, channel, function_key, compute_plan_key, worker, creation_date
+            FROM orchestrator.compute_task
+            ON CONFLICT DO NOTHING",
         TASKS - 1
     );
     client(&database).await.batch_execute(&copy).await.unwrap();
