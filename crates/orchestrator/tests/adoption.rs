@@ -189,6 +189,15 @@ async fn calls_go_on_where_the_predecessor_stopped() {
         [("ASSET_COMPUTE_TASK", key), executable, executable, ("ASSET_COMPUTE_TASK", &history.waiting)];
     assert_eq!(kinds[..4], expected);
 
+    // compute/TASK-70: an output is disabled only when all who use it are over, be it by a model's key.
+    let output = json!({ "compute_task_key": history.done, "identifier": "models" });
+    let give_up = |key: &str| json!({ "compute_task_key": key, "action": "TASK_ACTION_CANCELED" });
+    owner.call("ComputeTaskService/ApplyTaskAction", give_up(key)).await;
+    let refused = worker.try_call("ComputeTaskService/DisableOutput", output.clone()).await.unwrap_err();
+    assert!(refused.message.contains("uses a model"), "{refused:?}");
+    owner.call("ComputeTaskService/ApplyTaskAction", give_up(&history.reader)).await;
+    worker.call("ComputeTaskService/DisableOutput", output).await;
+
     // The log goes on from what was adopted, and tells everything since.
     let verified =
         orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]).output().unwrap();
