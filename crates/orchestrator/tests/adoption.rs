@@ -15,13 +15,14 @@ mod wire;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use comparison::{Member, everything};
 use postgres::testing::{Cluster, TestDatabase};
 use predecessor::Predecessor;
 use process::{Process, orchestrator};
 use serde_json::json;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use wire::Wire;
 
 /// A running server for these channels, both of whose organizations are members of all.
@@ -73,12 +74,6 @@ fn refusal(database: &TestDatabase, arguments: &[&str]) -> String {
     let reason = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{reason}");
     reason
-}
-
-async fn client(database: &TestDatabase) -> Client {
-    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
 }
 
 async fn holds(client: &Client, condition: &str) -> bool {
@@ -194,6 +189,15 @@ async fn calls_go_on_where_the_predecessor_stopped() {
         [("ASSET_COMPUTE_TASK", key), executable, executable, ("ASSET_COMPUTE_TASK", &history.waiting)];
     assert_eq!(kinds[..4], expected);
 
+    // compute/TASK-70: an output is disabled only when all who use it are over, be it by a model's key.
+    let output = json!({ "compute_task_key": history.done, "identifier": "models" });
+    let give_up = |key: &str| json!({ "compute_task_key": key, "action": "TASK_ACTION_CANCELED" });
+    owner.call("ComputeTaskService/ApplyTaskAction", give_up(key)).await;
+    let refused = worker.try_call("ComputeTaskService/DisableOutput", output.clone()).await.unwrap_err();
+    assert!(refused.message.contains("uses a model"), "{refused:?}");
+    owner.call("ComputeTaskService/ApplyTaskAction", give_up(&history.reader)).await;
+    worker.call("ComputeTaskService/DisableOutput", output).await;
+
     // The log goes on from what was adopted, and tells everything since.
     let verified =
         orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]).output().unwrap();
@@ -249,17 +253,12 @@ async fn an_interrupted_adoption_leaves_nothing_and_can_be_repeated() {
     );
     adoption.kill().unwrap();
     adoption.wait().unwrap();
-    let gone = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND backend_type = 'client backend')";
-    drop(progress);
-    let observer = client(&database).await;
-    predecessor.client = client(&database).await;
-    while !holds(&observer, &gone.replace("pid <>", "application_name = '' AND state <> 'idle' AND pid <>"))
-        .await
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let ended = "NOT EXISTS (SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle')";
+    while !holds(&predecessor.client, ended).await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(holds(&observer, "to_regclass('orchestrator.event') IS NULL").await);
+    assert!(holds(&predecessor.client, "to_regclass('orchestrator.event') IS NULL").await);
     let report = adopt(&database);
     assert!(report.contains("events of channel north"), "{report}");
     let served = Served::on(&database, &["north"]);
@@ -326,7 +325,7 @@ async fn a_running_golang_migrate_is_waited_for() {
     let mut adoption = orchestrator(&["migrate"], &environment).spawn().unwrap();
     let waits = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_xact_lock%')";
     while !holds(&predecessor.client, waits).await {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(adoption.try_wait().unwrap().is_none());
     assert!(holds(&predecessor.client, "to_regclass('orchestrator.adoption') IS NULL").await);
@@ -389,4 +388,20 @@ async fn two_histories_are_not_merged() {
     let organizations =
         served.member("north", "OrgA").call("OrganizationService/GetAllOrganizations", json!({})).await;
     assert_eq!(organizations["organizations"].as_array().map(Vec::len), Some(1), "it serves on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes many minutes; for measuring, run it with --release"]
+async fn a_million_events_are_adopted_within_minutes() {
+    let database = Cluster::shared().await.fresh_database().await;
+    let predecessor = Predecessor::on(&database).await;
+    predecessor.client.batch_execute(include_str!("adoption/large.sql")).await.unwrap();
+    let began = Instant::now();
+    let report = adopt(&database);
+    let took = began.elapsed();
+    assert!(report.contains("200000  compute_tasks"), "{report}");
+    assert!(report.contains("1000000  events of channel large"), "{report}");
+    assert!(took < Duration::from_secs(600), "{took:?}");
+    let mut verify = orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]);
+    assert!(verify.status().unwrap().success());
 }

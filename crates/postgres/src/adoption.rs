@@ -119,12 +119,19 @@ pub(crate) async fn survey(mut client: Client, adoption: &Adoption) -> Result<Op
     }
 }
 
-/// Takes as long as it takes: the settings that connections start with are meant for calls.
+/// Takes as long as it takes, and walks through whole tables: the settings that connections start with are meant for calls.
 pub(crate) const UNHURRIED: &str = "
     SET LOCAL statement_timeout = 0;
     SET LOCAL lock_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0;
-    SET LOCAL cursor_tuple_fraction = 1;";
+    SET LOCAL cursor_tuple_fraction = 1;
+    SET LOCAL plan_cache_mode = auto;
+    SET LOCAL enable_seqscan = on;
+    SET LOCAL enable_hashjoin = on;
+    SET LOCAL enable_mergejoin = on;
+    SET LOCAL enable_bitmapscan = on;
+    SET LOCAL enable_sort = on;
+    SET LOCAL enable_incremental_sort = on;";
 
 /// One pass over all tables of the predecessor.
 struct Reading<'a> {

@@ -512,6 +512,12 @@ impl Predecessor {
                 self.model_is_disabled(channel, &models[1]).await;
             }
         }
+        let models = &self.answers(channel).models;
+        let model = models.iter().find(|model| model["computeTaskKey"] == *second).unwrap()["key"].clone();
+        let reader = self.key();
+        let by_key = json!({ "identifier": "start", "assetKey": model });
+        let reads = task(&reader, &ready, "WAITING_FOR_EXECUTOR_SLOT", 0, vec![by_key.clone(), by_key]);
+        self.tasks(channel, &[reads]).await;
         self.task_moves(channel, broken, "FAILED", true).await;
         self.failure_report(channel, ("FUNCTION", &failed), "BUILD", "OrgB").await;
         self.task_moves(channel, given_up, "CANCELED", false).await;
@@ -527,6 +533,7 @@ impl Predecessor {
             done: second.clone(),
             executable: child.clone(),
             waiting: grandchild.clone(),
+            reader,
         }
     }
 }
@@ -540,6 +547,7 @@ pub(crate) struct History {
     pub(crate) done: String,
     pub(crate) executable: String,
     pub(crate) waiting: String,
+    pub(crate) reader: String,
 }
 
 /// The same for both actions, as always.

@@ -36,7 +36,7 @@ pub(super) struct Source {
 }
 
 /// All of them. Tasks are read in the order of their registration, which only their events tell when dates are equal.
-pub(super) const SOURCES: [Source; 12] = [
+pub(super) const SOURCES: [Source; 13] = [
     Source {
         table: "organizations",
         select: "SELECT id, channel, address, creation_date FROM public.organizations",
@@ -126,6 +126,14 @@ pub(super) const SOURCES: [Source; 12] = [
             FROM public.models
             LEFT JOIN public.addressables ON storage_address = address",
         read: model,
+    },
+    Source {
+        table: "compute_task_inputs",
+        select: "
+            SELECT DISTINCT asset_key, channel, compute_task_key
+            FROM public.compute_task_inputs
+            JOIN public.models ON key = asset_key",
+        read: model_use,
     },
     Source {
         table: "performances",
@@ -298,6 +306,12 @@ fn model(row: &Columns<'_>, writes: &mut WriteSet) -> Result<()> {
         owner: row.organization("owner")?,
         creation_date: date(row, "creation_date")?,
     }));
+    Ok(())
+}
+
+/// A task names a model as input by its key.
+fn model_use(row: &Columns<'_>, writes: &mut WriteSet) -> Result<()> {
+    writes.model_uses.push((row.key("asset_key")?, row.key("compute_task_key")?));
     Ok(())
 }
 
