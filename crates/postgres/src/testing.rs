@@ -91,7 +91,15 @@ impl Cluster {
     /// # Panics
     /// If there is no PostgreSQL to be found, or it does not start.
     pub async fn start() -> Self {
-        or_panic(Self::try_start().await)
+        Self::start_in(&env::temp_dir()).await
+    }
+
+    /// A new cluster that lies in this folder, which everybody may write to.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL to be found, or it does not start.
+    pub async fn start_in(folder: &Path) -> Self {
+        or_panic(Self::try_start(folder).await)
     }
 
     /// A new cluster that follows this one and takes over when it is promoted. From now on this one confirms no
@@ -155,9 +163,9 @@ impl Cluster {
         or_panic(self.supervisor().crash().await);
     }
 
-    async fn try_start() -> Result<Self> {
+    async fn try_start(folder: &Path) -> Result<Self> {
         let password = Uuid::new_v4().simple();
-        let mut supervisor = Supervisor::spawn(&find_programs()?)?;
+        let mut supervisor = Supervisor::spawn(&find_programs()?, folder)?;
         supervisor.create(&password.to_string()).await?;
         supervisor.start_on_free_port().await?;
         let port = supervisor.port;
@@ -166,7 +174,7 @@ impl Cluster {
     }
 
     async fn try_standby(&self) -> Result<Self> {
-        let mut supervisor = Supervisor::spawn(&find_programs()?)?;
+        let mut supervisor = Supervisor::spawn(&find_programs()?, &env::temp_dir())?;
         supervisor.ask(&format!("follow {}", self.url)).await?;
         supervisor.start_on_free_port().await?;
         execute(&self.url, "ALTER SYSTEM SET synchronous_standby_names = '*'").await?;
@@ -223,10 +231,11 @@ impl Drop for TestDatabase {
 }
 
 impl Supervisor {
-    fn spawn(programs: &Path) -> Result<Self> {
+    fn spawn(programs: &Path, folder: &Path) -> Result<Self> {
         let mut process = Command::new("sh")
             .args(["-c", UNPRIVILEGED, "unprivileged", "sh", "-c", SUPERVISE, "supervise"])
             .arg(programs)
+            .env("TMPDIR", folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What ends the test process (an interrupt, a time limit) must not end its supervisor.

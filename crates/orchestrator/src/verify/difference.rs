@@ -4,11 +4,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use proto::event::Asset;
 use serde_json::{Map, Value};
+
+/// What events consist of.
+static EVENT: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
+    let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).ok()?;
+    pool.get_message_by_name("orchestrator.Event")
+});
 
 /// Something that is not as it should be.
 #[derive(Debug, PartialEq)]
@@ -29,8 +36,8 @@ pub(super) enum Difference {
     Unreadable(String),
     /// A field of an asset is not what the log tells.
     Field { position: u64, asset: Name, field: String, told: Value, found: Value },
-    /// An asset is not what the log tells, in a way that its fields do not show: such as two values that are no number.
-    Encoding { position: u64, asset: Name },
+    /// An asset is not what the log tells: its fields do not show how, or there are too many such assets to look at each.
+    Changed { position: u64, asset: Name },
     /// The log tells of an asset that is in no table.
     Missing { position: u64, asset: Name },
     /// An asset is in a table, and the log does not tell of it.
@@ -71,16 +78,14 @@ pub(super) fn between(position: u64, told: Option<&Asset>, found: &Asset) -> Vec
         (told != found).then(|| Difference::Field { position, asset: asset.clone(), field, told, found })
     });
     let differences: Vec<_> = differences.collect();
-    if differences.is_empty() { vec![Difference::Encoding { position, asset }] } else { differences }
+    if differences.is_empty() { vec![Difference::Changed { position, asset }] } else { differences }
 }
 
 /// The kind of an asset and its fields, all of them, as JSON.
 fn fields(asset: &Asset) -> (String, Map<String, Value>) {
     let event = proto::Event { asset: Some(asset.clone()), ..Default::default() };
     let kind_and_fields = || {
-        let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).ok()?;
-        let descriptor = pool.get_message_by_name("orchestrator.Event")?;
-        let event = DynamicMessage::decode(descriptor, event.encode_to_vec().as_slice()).ok()?;
+        let event = DynamicMessage::decode(EVENT.clone()?, event.encode_to_vec().as_slice()).ok()?;
         let (field, value) = event.fields().next()?;
         let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
         let value =
@@ -120,9 +125,7 @@ impl fmt::Display for Difference {
             Self::Field { position, asset, field, told, found } => {
                 write!(f, "{asset}: {field} is {found}, event {position} tells {told}")
             }
-            Self::Encoding { position, asset } => {
-                write!(f, "{asset} is encoded differently from what event {position} tells")
-            }
+            Self::Changed { position, asset } => write!(f, "{asset} is not what event {position} tells"),
             Self::Missing { position, asset } => {
                 write!(f, "{asset} is missing, event {position} tells of it")
             }

@@ -29,6 +29,8 @@ use crate::telemetry;
 
 /// The status when everything could be looked at, and not everything is as it should be.
 const DIFFERENCES: u8 = 3;
+/// Changed assets of one kind that are shown field by field.
+const DETAILED_MAX: usize = 10_000;
 /// How often the progress is told, in events or assets.
 const PROGRESS_STEP: u64 = 1_000;
 
@@ -187,7 +189,11 @@ impl Walk<'_> {
                 Comparison::Same => {}
                 Comparison::Changed(told) if told.position() <= self.adopted => self.incomplete += 1,
                 Comparison::Untold if self.adopted > 0 => self.incomplete += 1,
-                Comparison::Changed(told) => changed.push((told, found)),
+                Comparison::Changed(told) if changed.len() < DETAILED_MAX => changed.push((told, found)),
+                Comparison::Changed(told) => {
+                    let position = told.position();
+                    self.differences.push(Difference::Changed { position, asset: found.into() });
+                }
                 Comparison::Untold => self.differences.push(Difference::Additional(found.into())),
             }
         }

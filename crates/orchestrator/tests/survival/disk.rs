@@ -1,11 +1,10 @@
 //! A disk that is small enough to be filled.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-
-/// Room for everything that the test writes, and not much more.
-const SIZE: &str = "size=96m";
 
 /// A file system of its own in a folder, if this user may make one.
 pub(crate) struct SmallDisk {
@@ -14,11 +13,13 @@ pub(crate) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// A small disk, or a folder like any other.
-    pub(crate) fn new() -> Self {
+    /// A disk of so many mebibytes, or a folder like any other; everybody may write to either.
+    pub(crate) fn new(mebibytes: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder.path()).output();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+        let options = format!("size={mebibytes}m,mode=1777");
+        let mut mount = Command::new("mount");
+        let mount = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
         let is_mounted = mount.is_ok_and(|output| output.status.success());
         if !is_mounted {
             println!("  no disk will be full, for this user may not mount one");

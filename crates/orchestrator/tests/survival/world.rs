@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     ClientRoad(Road),
     /// Those of a server to its database.
     DatabaseRoad(Road),
-    /// The disk has no byte left.
+    /// The disk of the store has no byte left; a database that gave up is started again when there is room.
     FillDisk,
     /// All load goes to one channel.
     SkewLoad,
@@ -86,6 +86,11 @@ const OF_REPLICAS: [Fault; 6] = [
     Fault::DatabaseRoad(Road::Stalled),
 ];
 
+/// Room for everything that is written, and not much more.
+const EMBEDDED_MEBIBYTES: u32 = 96;
+/// The same; an empty cluster has a hundred.
+const POSTGRESQL_MEBIBYTES: u32 = 512;
+
 /// Servers on one store.
 pub(crate) struct World {
     servers: Vec<Server>,
@@ -102,18 +107,28 @@ struct Server {
 }
 
 enum Store {
-    PostgreSql { cluster: Box<Cluster>, database: TestDatabase },
+    PostgreSql { cluster: Box<Cluster>, database: TestDatabase, disk: SmallDisk },
     Embedded(SmallDisk),
+}
+
+impl Store {
+    fn disk(&self) -> &SmallDisk {
+        match self {
+            Self::PostgreSql { disk, .. } | Self::Embedded(disk) => disk,
+        }
+    }
 }
 
 impl World {
     /// So many replicas on a PostgreSQL of their own.
     pub(crate) async fn replicas(count: usize) -> Self {
-        let cluster = Cluster::start().await;
+        let disk = SmallDisk::new(POSTGRESQL_MEBIBYTES);
+        let cluster = Cluster::start_in(disk.path()).await;
         let database = cluster.fresh_database().await;
         let url: http::Uri = database.url().parse().unwrap();
         let address = format!("127.0.0.1:{}", url.port_u16().unwrap());
-        let mut world = Self::on(Store::PostgreSql { cluster: Box::new(cluster), database }, &OF_REPLICAS);
+        let store = Store::PostgreSql { cluster: Box::new(cluster), database, disk };
+        let mut world = Self::on(store, &OF_REPLICAS);
         for _ in 0..count {
             world.add_server(Some(Proxy::to(&address).await)).await;
         }
@@ -122,9 +137,7 @@ impl World {
 
     /// One server on the embedded store, on a small disk.
     pub(crate) fn embedded() -> Self {
-        let disk = SmallDisk::new();
-        let faults: &[Fault] = if disk.is_small() { &[Fault::FillDisk, Fault::FillDisk] } else { &[] };
-        let mut world = Self::on(Store::Embedded(disk), faults);
+        let mut world = Self::on(Store::Embedded(SmallDisk::new(EMBEDDED_MEBIBYTES)), &[]);
         tokio::runtime::Handle::current().block_on(world.add_server(None));
         world
     }
@@ -134,7 +147,10 @@ impl World {
         let channel_file = settings.path().join("channels.yaml");
         let channels = CHANNELS.map(|channel| format!("  {channel}: [MyOrg1MSP]\n"));
         std::fs::write(&channel_file, format!("channels:\n{}", channels.concat())).unwrap();
-        let faults = [&OF_ALL, faults].concat();
+        let mut faults = [&OF_ALL, faults].concat();
+        if store.disk().is_small() {
+            faults.push(Fault::FillDisk);
+        }
         Self { servers: Vec::new(), store, faults, channel_file, _settings: settings }
     }
 
@@ -144,7 +160,7 @@ impl World {
         self.start(self.servers.len() - 1);
     }
 
-    /// What can happen in this world; what stands twice happens twice as often.
+    /// What can happen in this world.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -195,10 +211,12 @@ impl World {
                 weather(self.servers[victim].database_road.as_ref().unwrap(), road, a_while).await;
             }
             Fault::FillDisk => {
-                let Store::Embedded(disk) = &self.store else { return };
-                block_in_place(|| disk.fill());
+                block_in_place(|| self.store.disk().fill());
                 tokio::time::sleep(a_while).await;
-                disk.free();
+                self.store.disk().free();
+                if let Store::PostgreSql { cluster, .. } = &mut self.store {
+                    cluster.restart().await;
+                }
             }
             Fault::SkewLoad => {}
         }
