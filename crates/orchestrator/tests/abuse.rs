@@ -11,10 +11,11 @@ mod attack;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod process;
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use attack::{ATTACKS, Attacker};
+use attack::{ATTACKS, Attack, Attacker};
 use client::{Client, ClientOptions, Pair, Tls};
 use process::{Process, orchestrator};
 
@@ -25,6 +26,8 @@ const ROUNDS: usize = 5;
 /// How long an attack lasts at least.
 const ATTACK: Duration = Duration::from_secs(3);
 const TIMES_SLOWER_MAX: u32 = 3;
+/// How often an attack is tried if the member was too slow: what else the machine does comes and goes, a weakness stays.
+const ATTEMPTS_MAX: usize = 3;
 /// Below this nobody would notice: attacker, member and server share a machine, and are built for debugging, where taking apart large headers
 /// alone is that slow.
 const NOTICEABLE: Duration = Duration::from_millis(100);
@@ -92,6 +95,36 @@ fn resident_kib(process: &Process) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// What an attack does to the member, told as a line of a table.
+struct Effect {
+    normal: Duration,
+    during: Duration,
+    during_kib: u64,
+}
+
+impl Effect {
+    /// Measures right before an attack and during it.
+    async fn of(attack: Attack, attacker: Attacker, member: &mut Member, server: &Process) -> Self {
+        let normal = member.slowness().await;
+        let attacking = tokio::spawn(attack(attacker));
+        let during = member.slowness().await;
+        assert!(!attacking.is_finished(), "attacked no longer than until {:?}", attacking.await);
+        attacking.abort();
+        Self { normal, during, during_kib: resident_kib(server) }
+    }
+
+    fn is_bearable(&self) -> bool {
+        self.during <= (self.normal * TIMES_SLOWER_MAX).max(NOTICEABLE)
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { normal, during, during_kib } = self;
+        write!(f, "{during:>10.1?} (normal {normal:.1?}) {during_kib:>8} KiB")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_works_on_while_another_one_attacks() {
     let folder = tempfile::tempdir().unwrap();
@@ -104,21 +137,20 @@ async fn a_member_works_on_while_another_one_attacks() {
     member.client.call(register).await.unwrap();
     member.slowness().await; // what is done once is done
     let before_kib = resident_kib(&server);
-    let normal = member.slowness().await;
-    let most = (normal * TIMES_SLOWER_MAX).max(NOTICEABLE);
 
     for (name, attack) in ATTACKS {
-        let attacker = Attacker::new(&certificates, "MyOrg2MSP", &server.address);
-        let attacking = tokio::spawn(attack(attacker));
-        let during = member.slowness().await;
-        let during_kib = resident_kib(&server);
-        eprintln!(
-            "{name:30} {during:>12.1?} (normal {normal:.1?}) {during_kib:>8} KiB (before {before_kib})"
-        );
-        assert!(!attacking.is_finished(), "{name}: attacked no longer than until {:?}", attacking.await);
-        attacking.abort();
-        assert!(during <= most, "{name}: {during:?} instead of {normal:?}");
-        assert!(during_kib <= before_kib + TAKEN_KIB_MAX, "{name}: {during_kib} KiB, {before_kib} before");
+        let mut bearable = false;
+        for _ in 0..ATTEMPTS_MAX {
+            let attacker = Attacker::new(&certificates, "MyOrg2MSP", &server.address);
+            let effect = Effect::of(attack, attacker, &mut member, &server).await;
+            eprintln!("{name:30} {effect} (before {before_kib})");
+            assert!(effect.during_kib <= before_kib + TAKEN_KIB_MAX, "{name}: {effect}");
+            bearable |= effect.is_bearable();
+            if bearable {
+                break;
+            }
+        }
+        assert!(bearable, "{name}: too slow, each time");
     }
 
     let deadline = Instant::now() + PATIENCE;

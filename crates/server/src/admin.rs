@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::brief_connections::BriefConnections;
 use crate::metrics::{self, Metrics};
 use crate::readiness::ServerState;
 
@@ -48,7 +49,7 @@ impl Admin {
             let scrape = async move |State(state): State<ServerState>| scrape(&metrics, &state);
             routes = routes.route("/metrics", get(scrape));
         }
-        axum::serve(self.0, routes.with_state(state)).await
+        axum::serve(BriefConnections::new(self.0), routes.with_state(state)).await
     }
 }
 

@@ -11,6 +11,7 @@ pub mod admin;
 mod allowance;
 mod asset_kind;
 mod authority;
+mod brief_connections;
 mod caller;
 mod certificate_identity;
 mod client_authorities;

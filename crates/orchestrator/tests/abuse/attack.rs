@@ -21,7 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// What an attack does, for as long as it lasts.
-type Attack = fn(Attacker) -> BoxFuture<'static, ()>;
+pub(crate) type Attack = fn(Attacker) -> BoxFuture<'static, ()>;
 
 pub(crate) const ATTACKS: [(&str, Attack); 9] = [
     ("slow handshakes", |attacker| slow_handshakes(attacker).boxed()),
