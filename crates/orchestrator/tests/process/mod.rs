@@ -78,6 +78,11 @@ impl Process {
         std::iter::repeat_with(next).find(|line| line.contains(text)).unwrap()
     }
 
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
