@@ -1,38 +1,50 @@
-//! The shapes of the four functions of the universe: what goes in, what comes out.
+//! The shapes of the functions of the universe: what goes in, what comes out.
+
+use crate::operation::Number;
 
 /// What goes in or comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Content {
     Manager,
     Sample,
     Model,
     Performance,
 }
 
-/// An input: name, kind, multiple, optional.
-pub(crate) type Input = (&'static str, Kind, bool, bool);
-/// An output: name, kind, multiple.
-pub(crate) type Output = (&'static str, Kind, bool);
+/// An input: name, content, multiple, optional.
+pub(crate) type Input = (&'static str, Content, bool, bool);
+/// An output: name, content, multiple.
+pub(crate) type Output = (&'static str, Content, bool);
 
 /// The inputs of function `number`, by name.
-pub(crate) fn inputs(number: u8) -> &'static [Input] {
-    match number {
+pub(crate) fn inputs(number: Number) -> &'static [Input] {
+    match number % 4 {
         0 => &[
-            ("model", Kind::Model, true, true),
-            ("opener", Kind::Manager, false, false),
-            ("samples", Kind::Sample, true, false),
+            ("model", Content::Model, true, true),
+            ("opener", Content::Manager, false, false),
+            ("samples", Content::Sample, true, false),
         ],
-        1 => &[("model", Kind::Model, true, true)],
-        2 => &[("model", Kind::Model, true, false)],
-        _ => &[("model", Kind::Model, false, false)],
+        1 => &[("model", Content::Model, true, true)],
+        2 => &[("model", Content::Model, true, false)],
+        _ => &[("model", Content::Model, false, false)],
     }
 }
 
 /// The outputs of function `number`, by name.
-pub(crate) fn outputs(number: u8) -> &'static [Output] {
-    match number {
-        0 | 1 => &[("model", Kind::Model, false)],
-        2 => &[("performance", Kind::Performance, false)],
-        _ => &[("head", Kind::Model, false), ("parts", Kind::Model, true)],
+pub(crate) fn outputs(number: Number) -> &'static [Output] {
+    match number % 4 {
+        0 | 1 => &[("model", Content::Model, false)],
+        2 => &[("performance", Content::Performance, false)],
+        _ => &[("head", Content::Model, false), ("parts", Content::Model, true)],
     }
+}
+
+/// The input of function `number` with this name.
+pub(crate) fn input(number: Number, name: &str) -> Option<Input> {
+    inputs(number).iter().find(|input| input.0 == name).copied()
+}
+
+/// The output of function `number` with this name.
+pub(crate) fn output(number: Number, name: &str) -> Option<Output> {
+    outputs(number).iter().find(|output| output.0 == name).copied()
 }

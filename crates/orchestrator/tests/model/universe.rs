@@ -1,383 +1,474 @@
-//! The universe of one model check: its names as keys and addresses, its calls as commands, its events as texts.
+//! The universe of one model check: its numbers as keys and addresses, its calls as commands, inquiries and lists.
 //!
-//! Every check has a number, and keys carry it, since keys are unique across channels.
+//! Every check has a number, and keys carry it, since keys are unique across channels; it has two channels of its own. Start at
+//! [`Universe::call`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use asset::addressable::Addressable;
 use asset::compute_plan::{
-    ApplyComputePlanAction, ComputePlanAction, IsComputePlanRunning, NewComputePlan, RegisterComputePlan,
-    RenameComputePlan,
+    ApplyComputePlanAction, ComputePlanAction, GetComputePlan, IsComputePlanRunning, NewComputePlan,
+    RegisterComputePlan, RenameComputePlan,
 };
 use asset::compute_task::action::{ApplyComputeTaskAction, ComputeTaskAction};
-use asset::compute_task::inquiry::{GetTaskInputAssets, InputContent};
+use asset::compute_task::inquiry::{GetComputeTask, GetTaskInputAssets};
 use asset::compute_task::output::DisableOutput;
 use asset::compute_task::registration::{
     NewComputeTask, NewInputSource, NewTaskInput, NewTaskOutput, RegisterComputeTasks,
 };
-use asset::data_manager::{NewDataManager, RegisterDataManager};
-use asset::data_sample::{LinkDataSamples, NewDataSample, RegisterDataSamples};
-use asset::failure_report::{ErrorType, FailedAssetKind, NewFailureReport, RegisterFailureReport};
+use asset::data_manager::{
+    GetDataManager, GetDataset, NewDataManager, RegisterDataManager, RenameDataManager,
+};
+use asset::data_sample::{GetDataSample, LinkDataSamples, NewDataSample, RegisterDataSamples};
+use asset::failure_report::{
+    ErrorType, FailedAssetKind, GetFailureReport, NewFailureReport, RegisterFailureReport,
+};
+use asset::function::GetFunction;
 use asset::function::build::{ApplyFunctionAction, FunctionAction};
 use asset::function::registration::{NewFunction, NewFunctionInput, NewFunctionOutput, RegisterFunction};
 use asset::function::update::UpdateFunction;
-use asset::model::{NewModel, RegisterModels};
+use asset::key::Key;
+use asset::model::{GetModel, GetTaskOutputModels, NewModel, RegisterModels};
 use asset::organization::RegisterOrganization;
 use asset::performance::RegisterPerformance;
 use asset::permission::NewPermissions;
-use asset::{AssetKind, ChannelName, Event, EventAsset, EventKind, OrganizationId, Policy};
-use service::{Failure, Service};
+use asset::profiling_step::RegisterProfilingStep;
+use asset::{
+    AssetKind, ChannelName, Command, ComputePlanKey, ComputeTaskKey, ComputeTaskStatus, DataSampleKey,
+    EventKind, FunctionKey, Inquiry, Metadata, OrganizationId, Policy,
+};
+use persistence::{
+    ComputePlanFilter, ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, PerformanceFilter,
+    SortOrder, StoredEvent,
+};
+use service::{Failure, PageSelection, Service};
 
-use crate::operation::{BuildStep, Grant, Number, Operation, Organization, Step, Task};
-use crate::shape::{self, Kind};
+use crate::describe::{self, ORGANIZATIONS};
+use crate::operation::{
+    BuildStep, Call, Channel, Failing, Grant, Kind, List, MALFORMED, Number, Operation, Organization, Source,
+    Step, Task,
+};
+use crate::shape::{self, Content};
 
 /// The universe of one check.
 pub(crate) struct Universe {
     pub(crate) service: Service,
-    pub(crate) channel: ChannelName,
     number: u32,
 }
 
 fn organization(index: Organization) -> OrganizationId {
-    OrganizationId::new(["Alder", "Birch", "Cedar"][usize::from(index)])
+    OrganizationId::new(ORGANIZATIONS[usize::from(index)])
 }
 
-fn index_of(organization: &OrganizationId) -> Organization {
-    ["Alder", "Birch", "Cedar"]
-        .iter()
-        .position(|name| *name == organization.as_str())
-        .unwrap()
-        .try_into()
-        .unwrap()
+fn permissions(grant: &Grant) -> Option<NewPermissions> {
+    let authorized_ids = grant.to.iter().map(|to| organization(*to)).collect();
+    Some(NewPermissions { public: grant.public, authorized_ids })
 }
 
-/// The number that a key stands for.
-fn number_of(key: &str) -> Number {
-    u8::from_str_radix(&key[key.len() - 2..], 16).unwrap()
+fn address(number: Number) -> Addressable {
+    let storage_address = format!("https://files.alder.example/{number}");
+    Addressable { checksum: "ab".repeat(32), storage_address }
 }
 
-fn permissions(grant: &Grant) -> NewPermissions {
-    NewPermissions {
-        public: grant.public,
-        authorized_ids: grant.to.iter().map(|to| organization(*to)).collect(),
-    }
+fn texts<T>(found: &[T], text: impl Fn(&T) -> String) -> String {
+    found.iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
-fn address(path: impl std::fmt::Display) -> Option<Addressable> {
-    let storage_address = format!("https://files.alder.example/{path}");
-    Some(Addressable { checksum: "ab".repeat(32), storage_address })
+/// The pages of a list, each continued with the token of the one before.
+macro_rules! pages {
+    ($page_size:expr, $text:expr, |$selection:ident| $listing:expr) => {{
+        let mut pages = Vec::new();
+        let mut token = String::new();
+        loop {
+            let $selection = PageSelection { token, size: $page_size };
+            let (texts, next) = $listing.await?.into_response(usize::MAX, |item| $text(&item), |_| 0);
+            pages.push(texts.join("; "));
+            if next.is_empty() {
+                break pages.join(" || ");
+            }
+            token = next;
+        }
+    }};
 }
 
 impl Universe {
     pub(crate) fn new(service: Service, number: u32) -> Self {
-        Self { service, channel: ChannelName::new(&format!("check-{number}")), number }
+        Self { service, number }
     }
 
-    fn key(&self, kind: char, number: Number) -> String {
-        format!("{:08x}-{:04x}-4000-8000-{number:012x}", self.number, u32::from(kind))
+    pub(crate) fn channel(&self, channel: Channel) -> ChannelName {
+        ChannelName::new(&format!("check-{}-{channel}", self.number))
+    }
+
+    fn key(&self, kind: Kind, number: Number) -> String {
+        let letter = match kind {
+            Kind::Manager => 'g',
+            Kind::Sample => 's',
+            Kind::Function | Kind::ReportOfFunction => 'f',
+            Kind::Plan => 'p',
+            Kind::Task | Kind::ReportOfTask => 't',
+            Kind::Model => 'm',
+        };
+        match number {
+            MALFORMED => "no key".to_owned(),
+            number => format!("{:08x}-{:04x}-4000-8000-{number:012x}", self.number, u32::from(letter)),
+        }
+    }
+
+    fn keys(&self, kind: Kind, numbers: &[Number]) -> Vec<String> {
+        numbers.iter().map(|number| self.key(kind, *number)).collect()
+    }
+
+    fn parsed<K: Key>(&self, kind: Kind, number: Number) -> K {
+        K::parse(&self.key(kind, number)).unwrap()
     }
 
     /// Makes a call; the answer as a text, or the code of the refusal.
-    pub(crate) async fn call(
-        &self,
-        caller: Organization,
-        operation: &Operation,
-    ) -> Result<String, &'static str> {
-        match self.carry_out(&organization(caller), operation).await {
+    pub(crate) async fn call(&self, call: &Call) -> Result<String, &'static str> {
+        let session = Session {
+            universe: self,
+            channel: self.channel(call.channel),
+            caller: organization(call.caller),
+        };
+        match session.carry_out(&call.operation).await {
             Ok(answer) => Ok(answer),
             Err(Failure::Refused(refusal)) => Err(refusal.code.as_str()),
-            Err(failure) => panic!("{operation:?}: {failure}"),
+            Err(failure) => panic!("{call:?}: {failure}"),
         }
     }
 
-    async fn carry_out(&self, caller: &OrganizationId, operation: &Operation) -> Result<String, Failure> {
-        use Operation as O;
-        let policy = Policy::default();
-        match operation {
-            O::RegisterOrganization => {
-                self.execute(caller, RegisterOrganization::new(String::new(), caller, policy)?).await
-            }
-            O::RegisterManager { manager, grant, address: used } => {
-                let request = NewDataManager {
-                    key: self.key('g', *manager),
-                    name: "manager".into(),
-                    new_permissions: Some(permissions(grant)),
-                    logs_permission: Some(permissions(grant)),
-                    description: address(used),
-                    opener: address(format!("opener/{manager}")),
-                    ..NewDataManager::default()
-                };
-                self.execute(caller, RegisterDataManager::new(request, policy)?).await
-            }
-            O::RegisterSamples { samples } => {
-                let request = samples.iter().map(|(sample, managers)| NewDataSample {
-                    key: self.key('s', *sample),
-                    data_manager_keys: managers.iter().map(|manager| self.key('g', *manager)).collect(),
-                    checksum: "cd".repeat(32),
-                });
-                self.execute(caller, RegisterDataSamples::new(request.collect(), policy)).await
-            }
-            O::LinkSamples { samples, managers } => {
-                let keys = |kind, numbers: &[Number]| {
-                    numbers.iter().map(|number| self.key(kind, *number)).collect::<Vec<_>>()
-                };
-                self.execute(caller, LinkDataSamples::new(&keys('s', samples), &keys('g', managers), policy)?)
-                    .await
-            }
-            O::RegisterFunction { function, grant, address } => {
-                self.execute(
-                    caller,
-                    RegisterFunction::new(self.function(*function, grant, *address), policy)?,
-                )
-                .await
-            }
-            O::SetImage { function, address: used } => {
-                let image = used.and_then(address);
-                let update =
-                    UpdateFunction::new(&self.key('f', *function), "function".into(), image, policy)?;
-                self.execute(caller, update).await
-            }
-            O::FunctionAction { function, action } => {
-                let action = match action {
-                    BuildStep::Building => FunctionAction::Building,
-                    BuildStep::Ready => FunctionAction::Ready,
-                    BuildStep::Failed => FunctionAction::Failed,
-                    BuildStep::Canceled => FunctionAction::Canceled,
-                };
-                self.execute(caller, ApplyFunctionAction::new(&self.key('f', *function), Some(action))?).await
-            }
-            O::RegisterPlan { plan } => {
-                let request = NewComputePlan {
-                    key: self.key('p', *plan),
-                    name: "plan".into(),
-                    ..NewComputePlan::default()
-                };
-                self.execute(caller, RegisterComputePlan::new(request, policy)?).await
-            }
-            O::RenamePlan { plan } => {
-                self.execute(caller, RenameComputePlan::new(&self.key('p', *plan), "renamed".into(), policy)?)
-                    .await
-            }
-            O::CancelPlan { plan } => {
-                let cancel =
-                    ApplyComputePlanAction::new(&self.key('p', *plan), Some(ComputePlanAction::Cancel))?;
-                self.execute(caller, cancel).await
-            }
-            O::IsPlanRunning { plan } => {
-                let running = IsComputePlanRunning::new(&self.key('p', *plan))?;
-                Ok(self.service.inquire(&self.channel, caller, running).await?.to_string())
-            }
-            O::RegisterTasks { tasks } => {
-                let requests = tasks.iter().map(|task| self.task(task)).collect();
-                self.execute(caller, RegisterComputeTasks::new(requests, policy)?).await
-            }
-            O::TaskAction { task, action } => {
-                let action = match action {
-                    Step::Executing => ComputeTaskAction::Executing,
-                    Step::Done => ComputeTaskAction::Done,
-                    Step::Canceled => ComputeTaskAction::Canceled,
-                    Step::Failed => ComputeTaskAction::Failed,
-                };
-                let act = ApplyComputeTaskAction::new(&self.key('t', *task), Some(action), String::new())?;
-                self.execute(caller, act).await
-            }
-            O::RegisterModels { task, models } => {
-                let requests = models.iter().map(|(model, output, used)| NewModel {
-                    key: self.key('m', *model),
-                    compute_task_key: self.key('t', *task),
-                    compute_task_output_identifier: (*output).into(),
-                    address: address(used),
-                });
-                self.execute(caller, RegisterModels::new(requests.collect(), policy)?).await
-            }
-            O::RegisterPerformance { task, output } => {
-                let register =
-                    RegisterPerformance::new(&self.key('t', *task), (*output).into(), 0.5, policy)?;
-                self.execute(caller, register).await
-            }
-            O::DisableOutput { task, output } => {
-                self.execute(caller, DisableOutput::new(&self.key('t', *task), (*output).into())?).await
-            }
-            O::ReportTaskFailure { task, address } => {
-                self.report(caller, self.key('t', *task), FailedAssetKind::ComputeTask, *address).await
-            }
-            O::ReportFunctionFailure { function, address } => {
-                self.report(caller, self.key('f', *function), FailedAssetKind::Function, *address).await
-            }
-            O::GetTaskInputs { task } => {
-                let inputs = GetTaskInputAssets::new(&self.key('t', *task))?;
-                let assets = self.service.inquire(&self.channel, caller, inputs).await?;
-                Ok(assets.iter().map(|asset| content(&asset.content)).collect::<Vec<_>>().join(" "))
-            }
-        }
-    }
-
-    async fn execute<C: asset::Command>(
-        &self,
-        caller: &OrganizationId,
-        command: C,
-    ) -> Result<String, Failure> {
-        self.service.execute(&self.channel, caller, command).await.map(|_| "ok".to_owned())
-    }
-
-    async fn report(
-        &self,
-        caller: &OrganizationId,
-        asset_key: String,
-        kind: FailedAssetKind,
-        used: Number,
-    ) -> Result<String, Failure> {
-        let request = NewFailureReport {
-            asset_key,
-            asset_type: Some(kind),
-            asset_type_defined: true,
-            error_type: Some(ErrorType::Execution),
-            logs_address: address(used),
-        };
-        self.execute(caller, RegisterFailureReport::new(request, Policy::default())?).await
-    }
-
-    fn function(&self, number: Number, grant: &Grant, used: Number) -> NewFunction {
-        let kind = |kind| {
-            Some(match kind {
-                Kind::Manager => AssetKind::DataManager,
-                Kind::Sample => AssetKind::DataSample,
-                Kind::Model => AssetKind::Model,
-                Kind::Performance => AssetKind::Performance,
+    /// The inputs and outputs that a function's number stands for.
+    fn function(&self, number: Number, grant: &Grant, description: Number, archive: Number) -> NewFunction {
+        let kind = |content| {
+            Some(match content {
+                Content::Manager => AssetKind::DataManager,
+                Content::Sample => AssetKind::DataSample,
+                Content::Model => AssetKind::Model,
+                Content::Performance => AssetKind::Performance,
             })
         };
         let inputs = shape::inputs(number).iter().map(|(name, of, multiple, optional)| {
-            (
-                (*name).to_owned(),
-                NewFunctionInput { kind: kind(*of), multiple: *multiple, optional: *optional },
-            )
+            let input = NewFunctionInput { kind: kind(*of), multiple: *multiple, optional: *optional };
+            ((*name).to_owned(), input)
         });
         let outputs = shape::outputs(number).iter().map(|(name, of, multiple)| {
             ((*name).to_owned(), NewFunctionOutput { kind: kind(*of), multiple: *multiple })
         });
         NewFunction {
-            key: self.key('f', number),
-            name: "function".into(),
-            description: address(used),
-            archive: address(format!("archive/{number}")),
-            new_permissions: Some(permissions(grant)),
+            key: self.key(Kind::Function, number),
+            name: "0".into(),
+            description: Some(address(description)),
+            archive: Some(address(archive)),
+            new_permissions: permissions(grant),
             inputs: inputs.collect(),
             outputs: outputs.collect(),
             ..NewFunction::default()
         }
     }
 
-    /// The inputs are given in the order opener, samples, parents, models.
     fn task(&self, task: &Task) -> NewComputeTask {
-        let by_key = |identifier: &str, key: String| NewTaskInput {
-            identifier: identifier.into(),
-            source: Some(NewInputSource::AssetKey(key)),
-        };
-        let mut inputs: Vec<NewTaskInput> =
-            task.manager.iter().map(|manager| by_key("opener", self.key('g', *manager))).collect();
-        inputs.extend(task.samples.iter().map(|sample| by_key("samples", self.key('s', *sample))));
-        inputs.extend(task.parents.iter().map(|(parent, output)| NewTaskInput {
-            identifier: "model".into(),
-            source: Some(NewInputSource::ParentOutput {
-                parent_task_key: self.key('t', *parent),
+        let source = |source: &Source| match source {
+            Source::Asset(kind, number) => NewInputSource::AssetKey(self.key(*kind, *number)),
+            Source::Output(parent, output) => NewInputSource::ParentOutput {
+                parent_task_key: self.key(Kind::Task, *parent),
                 output_identifier: (*output).into(),
-            }),
-        }));
-        inputs.extend(task.models.iter().map(|model| by_key("model", self.key('m', *model))));
-        let output = NewTaskOutput { permissions: Some(permissions(&task.grant)), transient: task.transient };
-        let outputs: BTreeMap<String, NewTaskOutput> = match task.without_outputs {
-            true => BTreeMap::new(),
-            false => shape::outputs(task.function)
-                .iter()
-                .map(|(name, ..)| ((*name).into(), output.clone()))
-                .collect(),
+            },
         };
+        let inputs = task.inputs.iter().map(|(identifier, from)| NewTaskInput {
+            identifier: (*identifier).into(),
+            source: Some(source(from)),
+        });
+        let outputs = task.outputs.iter().map(|(identifier, grant, transient)| {
+            let output = NewTaskOutput { permissions: permissions(grant), transient: *transient };
+            ((*identifier).to_owned(), output)
+        });
         NewComputeTask {
-            key: self.key('t', task.task),
-            function_key: self.key('f', task.function),
-            compute_plan_key: self.key('p', task.plan),
+            key: self.key(Kind::Task, task.task),
+            function_key: self.key(Kind::Function, task.function),
+            compute_plan_key: self.key(Kind::Plan, task.plan),
             worker: task.worker.map(|worker| organization(worker).to_string()).unwrap_or_default(),
-            inputs,
-            outputs,
+            inputs: inputs.collect(),
+            outputs: outputs.collect::<BTreeMap<_, _>>(),
             ..NewComputeTask::default()
         }
     }
 }
 
-fn content(content: &InputContent) -> String {
-    match content {
-        InputContent::DataManager(manager) => format!("g{}", number_of(&manager.key.to_string())),
-        InputContent::DataSample(sample) => format!("s{}", number_of(&sample.key.to_string())),
-        InputContent::Model(model) => format!("m{}", number_of(&model.key.to_string())),
-    }
+/// An organization in a channel.
+struct Session<'a> {
+    universe: &'a Universe,
+    channel: ChannelName,
+    caller: OrganizationId,
 }
 
-/// An event as the reference tells it.
-pub(crate) fn describe(event: &Event) -> String {
-    let what = match event.event_kind {
-        EventKind::Created => "CREATED",
-        EventKind::Updated => "UPDATED",
-        EventKind::Disabled => "DISABLED",
-    };
-    let number = number_of_asset(&event.asset);
-    let reason =
-        event.metadata.get("reason").map(|reason| format!(" {{{}}}", with_names(reason))).unwrap_or_default();
-    let about = match &event.asset {
-        EventAsset::Organization(organization) => format!("organization {}", index_of(&organization.id)),
-        EventAsset::DataManager(_) => format!("manager {number}"),
-        EventAsset::DataSample(sample) => {
-            let managers: Vec<Number> =
-                sample.data_manager_keys.iter().map(|key| number_of(&key.to_string())).collect();
-            format!("sample {number} {managers:?}")
-        }
-        EventAsset::Function(function) => {
-            let image = if function.image.is_some() { " image" } else { "" };
-            format!("function {number} {:?}{image}", function.status)
-        }
-        EventAsset::ComputePlan(plan) => {
-            let canceled = plan.cancelation_date.map(|_| " canceled");
-            format!("plan {number}{}", canceled.or(plan.failure_date.map(|_| " failed")).unwrap_or_default())
-        }
-        EventAsset::ComputeTask(task) if event.event_kind == EventKind::Created => {
-            let logs = &task.logs_permission;
-            let to: BTreeSet<Organization> = logs.authorized_ids.iter().map(index_of).collect();
-            let (status, rank, worker) = (task.status, task.rank, index_of(&task.worker));
-            format!("task {number} {status:?} rank {rank} worker {worker} logs {} {to:?}", logs.public)
-        }
-        EventAsset::ComputeTask(task) => format!("task {number} {:?}", task.status),
-        EventAsset::Model(model) => {
-            format!("model {number}{}", if model.is_disabled() { "" } else { " address" })
-        }
-        EventAsset::Performance(performance) => format!("performance {number} {}", performance.identifier),
-        EventAsset::OutputAsset(output) => match output.kind {
-            AssetKind::Model => {
-                format!("output {number} {} m{}", output.identifier, number_of(&output.asset_key))
+const POLICY: Policy = Policy { refuse_assets_that_stop_consumers: false };
+
+impl Session<'_> {
+    fn key(&self, kind: Kind, number: Number) -> String {
+        self.universe.key(kind, number)
+    }
+
+    async fn execute<C: Command>(&self, command: C) -> Result<C::Answer, Failure> {
+        self.universe.service.execute(&self.channel, &self.caller, command).await
+    }
+
+    /// A call whose answer says nothing.
+    async fn done<C: Command<Answer = ()>>(&self, command: C) -> Result<String, Failure> {
+        self.execute(command).await.map(|()| "ok".to_owned())
+    }
+
+    async fn inquire<I: Inquiry>(&self, inquiry: I) -> Result<I::Answer, Failure> {
+        self.universe.service.inquire(&self.channel, &self.caller, inquiry).await
+    }
+
+    async fn carry_out(&self, operation: &Operation) -> Result<String, Failure> {
+        use Operation as O;
+        let universe = self.universe;
+        match operation {
+            O::RegisterOrganization => {
+                let command = RegisterOrganization::new(String::new(), &self.caller, POLICY)?;
+                let organization = self.execute(command).await?;
+                Ok(format!("organization {}", describe::organization(&organization.id)))
             }
-            _ => format!("output {number} {} performance", output.identifier),
-        },
-        EventAsset::FailureReport(report) => match report.asset_type {
-            Some(FailedAssetKind::Function) => format!("report f{number}"),
-            _ => format!("report t{number}"),
-        },
-        EventAsset::ProfilingStep(_) => format!("step {number}"),
-    };
-    format!("{what} {about}{reason}")
-}
+            O::Organizations => {
+                let found = universe.service.organizations(&self.channel).await?;
+                let found: Vec<String> =
+                    found.iter().map(|found| describe::organization(&found.id)).collect();
+                Ok(format!("[{}]", found.join(", ")))
+            }
+            O::RegisterManager { manager, grant, logs, description, opener } => {
+                let request = NewDataManager {
+                    key: self.key(Kind::Manager, *manager),
+                    name: "0".into(),
+                    new_permissions: permissions(grant),
+                    logs_permission: permissions(logs),
+                    description: Some(address(*description)),
+                    opener: Some(address(*opener)),
+                    ..NewDataManager::default()
+                };
+                Ok(describe::manager(
+                    self.execute(RegisterDataManager::new(request, POLICY)?).await?.as_ref(),
+                ))
+            }
+            O::RenameManager { manager, name } => {
+                let key = self.key(Kind::Manager, *manager);
+                self.done(RenameDataManager::new(&key, name.to_string(), POLICY)?).await
+            }
+            O::RegisterSamples { samples } => {
+                let request = samples.iter().map(|(sample, managers)| NewDataSample {
+                    key: self.key(Kind::Sample, *sample),
+                    data_manager_keys: universe.keys(Kind::Manager, managers),
+                    checksum: "cd".repeat(32),
+                });
+                let samples = self.execute(RegisterDataSamples::new(request.collect(), POLICY)).await?;
+                Ok(texts(&samples, |sample| describe::sample(sample)))
+            }
+            O::LinkSamples { samples, managers } => {
+                let (samples, managers) =
+                    (universe.keys(Kind::Sample, samples), universe.keys(Kind::Manager, managers));
+                self.done(LinkDataSamples::new(&samples, &managers, POLICY)?).await
+            }
+            O::Dataset { manager } => {
+                let (manager, samples) =
+                    self.inquire(GetDataset::new(&self.key(Kind::Manager, *manager))?).await?;
+                let samples: Vec<Number> = samples.iter().map(describe::number).collect();
+                Ok(format!("{} with {samples:?}", describe::manager(&manager)))
+            }
+            O::RegisterFunction { function, grant, description, archive } => {
+                let request = universe.function(*function, grant, *description, *archive);
+                Ok(describe::function(self.execute(RegisterFunction::new(request, POLICY)?).await?.as_ref()))
+            }
+            O::UpdateFunction { function, name, image } => {
+                let key = self.key(Kind::Function, *function);
+                self.done(UpdateFunction::new(&key, name.to_string(), image.map(address), POLICY)?).await
+            }
+            O::FunctionAction { function, action } => {
+                let action = action.map(|action| match action {
+                    BuildStep::Building => FunctionAction::Building,
+                    BuildStep::Ready => FunctionAction::Ready,
+                    BuildStep::Failed => FunctionAction::Failed,
+                    BuildStep::Canceled => FunctionAction::Canceled,
+                });
+                self.done(ApplyFunctionAction::new(&self.key(Kind::Function, *function), action)?).await
+            }
+            O::ProfilingStep { function } => {
+                let key = self.key(Kind::Function, *function);
+                self.done(RegisterProfilingStep::new(&key, "step".into(), 1, POLICY)?).await
+            }
+            O::RegisterPlan { plan } => {
+                let key = self.key(Kind::Plan, *plan);
+                let request = NewComputePlan { key, name: "0".into(), ..NewComputePlan::default() };
+                Ok(describe::plan(self.execute(RegisterComputePlan::new(request, POLICY)?).await?.as_ref()))
+            }
+            O::RenamePlan { plan, name } => {
+                let key = self.key(Kind::Plan, *plan);
+                self.done(RenameComputePlan::new(&key, name.to_string(), POLICY)?).await
+            }
+            O::PlanAction { plan, cancel } => {
+                let action = cancel.then_some(ComputePlanAction::Cancel);
+                self.done(ApplyComputePlanAction::new(&self.key(Kind::Plan, *plan), action)?).await
+            }
+            O::IsPlanRunning { plan } => {
+                let running = self.inquire(IsComputePlanRunning::new(&self.key(Kind::Plan, *plan))?).await?;
+                Ok(running.to_string())
+            }
+            O::RegisterTasks { tasks } => {
+                let requests = tasks.iter().map(|task| universe.task(task)).collect();
+                let tasks = self.execute(RegisterComputeTasks::new(requests, POLICY)?).await?;
+                Ok(texts(&tasks, |task| describe::task(task)))
+            }
+            O::TaskAction { task, action, log } => {
+                let action = action.map(|action| match action {
+                    Step::Executing => ComputeTaskAction::Executing,
+                    Step::Done => ComputeTaskAction::Done,
+                    Step::Canceled => ComputeTaskAction::Canceled,
+                    Step::Failed => ComputeTaskAction::Failed,
+                });
+                let log = if *log { "because" } else { "" };
+                self.done(ApplyComputeTaskAction::new(&self.key(Kind::Task, *task), action, log.into())?)
+                    .await
+            }
+            O::TaskInputs { task } => {
+                let inputs = self.inquire(GetTaskInputAssets::new(&self.key(Kind::Task, *task))?).await?;
+                Ok(texts(&inputs, describe::input))
+            }
+            O::TaskModels { task } => {
+                let models = self.inquire(GetTaskOutputModels::new(&self.key(Kind::Task, *task))?).await?;
+                Ok(texts(&models, |model| describe::model(model)))
+            }
+            O::RegisterModels { models } => {
+                let requests = models.iter().map(|model| NewModel {
+                    key: self.key(Kind::Model, model.model),
+                    compute_task_key: self.key(Kind::Task, model.task),
+                    compute_task_output_identifier: model.output.into(),
+                    address: Some(address(model.address)),
+                });
+                let models = self.execute(RegisterModels::new(requests.collect(), POLICY)?).await?;
+                Ok(texts(&models, |model| describe::model(model)))
+            }
+            O::RegisterPerformance { task, output, halves } => {
+                let (key, value) = (self.key(Kind::Task, *task), f32::from(*halves) / 2.0);
+                let command = RegisterPerformance::new(&key, (*output).into(), value, POLICY)?;
+                Ok(describe::performance(self.execute(command).await?.as_ref()))
+            }
+            O::DisableOutput { task, output } => {
+                self.done(DisableOutput::new(&self.key(Kind::Task, *task), (*output).into())?).await
+            }
+            O::ReportFailure { of, number, logs } => {
+                let (kind, asset_type) = match of {
+                    Failing::Task => (Kind::Task, FailedAssetKind::ComputeTask),
+                    Failing::Function => (Kind::Function, FailedAssetKind::Function),
+                };
+                let request = NewFailureReport {
+                    asset_key: self.key(kind, *number),
+                    asset_type: Some(asset_type),
+                    asset_type_defined: true,
+                    error_type: Some(if logs.is_some() { ErrorType::Execution } else { ErrorType::Internal }),
+                    logs_address: logs.map(address),
+                };
+                Ok(describe::report(
+                    self.execute(RegisterFailureReport::new(request, POLICY)?).await?.as_ref(),
+                ))
+            }
+            O::Get { kind, number } => self.get(*kind, &self.key(*kind, *number)).await,
+            O::List { list, page_size } => self.list(list, *page_size).await,
+        }
+    }
 
-fn number_of_asset(asset: &EventAsset) -> Number {
-    match asset {
-        EventAsset::Organization(_) => 0,
-        EventAsset::Performance(performance) => number_of(&performance.compute_task_key.to_string()),
-        other => number_of(&other.key()),
+    async fn get(&self, kind: Kind, key: &str) -> Result<String, Failure> {
+        Ok(match kind {
+            Kind::Manager => describe::manager(self.inquire(GetDataManager::new(key)?).await?.as_ref()),
+            Kind::Sample => describe::sample(self.inquire(GetDataSample::new(key)?).await?.as_ref()),
+            Kind::Function => describe::function(self.inquire(GetFunction::new(key)?).await?.as_ref()),
+            Kind::Plan => describe::plan(self.inquire(GetComputePlan::new(key)?).await?.as_ref()),
+            Kind::Task => describe::task(self.inquire(GetComputeTask::new(key)?).await?.as_ref()),
+            Kind::Model => describe::model(self.inquire(GetModel::new(key)?).await?.as_ref()),
+            Kind::ReportOfTask | Kind::ReportOfFunction => {
+                describe::report(self.inquire(GetFailureReport::new(key)?).await?.as_ref())
+            }
+        })
+    }
+
+    async fn list(&self, list: &List, page_size: u32) -> Result<String, Failure> {
+        let (service, channel, universe) = (&self.universe.service, &self.channel, self.universe);
+        let plan_key =
+            |plan: Option<Number>| plan.map(|plan| universe.parsed::<ComputePlanKey>(Kind::Plan, plan));
+        Ok(match list {
+            List::Managers => {
+                pages!(page_size, describe::manager, |selection| service.data_managers(channel, &selection))
+            }
+            List::Samples { among } => {
+                let keys: Vec<DataSampleKey> =
+                    among.iter().map(|sample| universe.parsed(Kind::Sample, *sample)).collect();
+                let filter = DataSampleFilter { keys };
+                pages!(page_size, describe::sample, |selection| service.data_samples(
+                    channel,
+                    filter.clone(),
+                    &selection
+                ))
+            }
+            List::Functions { plan } => {
+                let filter = FunctionFilter { compute_plan_key: plan_key(*plan) };
+                pages!(page_size, describe::function, |selection| service.functions(
+                    channel,
+                    filter.clone(),
+                    &selection
+                ))
+            }
+            List::Plans { owner } => {
+                let filter = ComputePlanFilter { owner: owner.map(organization) };
+                pages!(page_size, describe::plan, |selection| service.compute_plans(
+                    channel,
+                    filter.clone(),
+                    &selection
+                ))
+            }
+            List::Tasks { worker, done, plan, function } => {
+                let filter = ComputeTaskFilter {
+                    worker: worker.map(organization),
+                    status: done.then_some(ComputeTaskStatus::Done),
+                    compute_plan_key: plan_key(*plan),
+                    function_key: function
+                        .map(|function| universe.parsed::<FunctionKey>(Kind::Function, function)),
+                };
+                pages!(page_size, describe::task, |selection| service.compute_tasks(
+                    channel,
+                    Some(filter.clone()),
+                    &selection
+                ))
+            }
+            List::Performances { task, output } => {
+                let filter = PerformanceFilter {
+                    compute_task_key: task.map(|task| universe.parsed::<ComputeTaskKey>(Kind::Task, task)),
+                    identifier: output.map(str::to_owned),
+                };
+                pages!(page_size, describe::performance, |selection| service.performances(
+                    channel,
+                    filter.clone(),
+                    &selection
+                ))
+            }
+            List::Events { about, tasks_only, updates_only, by_user, descending } => {
+                let reason = by_user.then(|| ("reason".to_owned(), "User action".to_owned()));
+                let filter = EventFilter {
+                    asset_key: about.map(|(kind, number)| self.key(kind, number)),
+                    asset_kind: tasks_only.then(|| i32::from(AssetKind::ComputeTask.number())),
+                    event_kind: updates_only.then(|| i32::from(EventKind::Updated.number())),
+                    metadata: reason.into_iter().collect::<Metadata>(),
+                    ..EventFilter::default()
+                };
+                let sort = if *descending { SortOrder::Descending } else { SortOrder::Ascending };
+                pages!(page_size, event, |selection| service.events(
+                    channel,
+                    filter.clone(),
+                    sort,
+                    &selection
+                ))
+            }
+        })
     }
 }
 
-/// A reason with short names instead of keys.
-fn with_names(reason: &str) -> String {
-    let word = |word: &str| match (word.len(), reason.starts_with("Function")) {
-        (36, true) => format!("f{}", number_of(word)),
-        (36, false) => format!("t{}", number_of(word)),
-        _ => word.to_owned(),
-    };
-    reason.split(' ').map(word).collect::<Vec<_>>().join(" ")
+fn event(stored: &StoredEvent) -> String {
+    String::from_utf8(stored.encoded.to_vec()).unwrap()
 }
