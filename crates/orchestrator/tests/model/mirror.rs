@@ -23,10 +23,10 @@ const PAGE_SIZE: u32 = 7;
 
 /// All items of a list, page by page.
 macro_rules! pages {
-    ($client:expr, $request:ident, $items:ident) => {{
+    ($client:expr, $request:ident $(with $filter:ident)?, $items:ident) => {{
         let (mut items, mut page_token) = (Vec::new(), String::new());
         loop {
-            let page = $client.call($request { page_token, page_size: PAGE_SIZE, ..$request::default() });
+            let page = $client.call($request { page_token, page_size: PAGE_SIZE, $($filter: None)? });
             let page = page.await.unwrap();
             items.extend(page.$items);
             if page.next_page_token.is_empty() {
@@ -36,6 +36,7 @@ macro_rules! pages {
         }
     }};
 }
+
 #[derive(Debug, Default)]
 struct Mirror {
     last_event_id: String,
@@ -113,25 +114,30 @@ impl Mirror {
             self.data_managers
         );
         assert_eq!(
-            by_key(pages!(client, QueryDataSamplesParam, data_samples), |found| found.key.clone()),
+            by_key(pages!(client, QueryDataSamplesParam with filter, data_samples), |found| found
+                .key
+                .clone()),
             self.data_samples
         );
         assert_eq!(
-            by_key(pages!(client, QueryFunctionsParam, functions), |found| found.key.clone()),
+            by_key(pages!(client, QueryFunctionsParam with filter, functions), |found| found.key.clone()),
             self.functions
         );
         assert_eq!(
-            by_key(pages!(client, QueryPlansParam, plans), |found| found.key.clone()),
+            by_key(pages!(client, QueryPlansParam with filter, plans), |found| found.key.clone()),
             self.compute_plans
         );
         assert_eq!(
-            by_key(pages!(client, QueryTasksParam, tasks), |found| found.key.clone()),
+            by_key(pages!(client, QueryTasksParam with filter, tasks), |found| found.key.clone()),
             self.compute_tasks
         );
         let key = |found: &Performance| {
             format!("{}|{}", found.compute_task_key, found.compute_task_output_identifier)
         };
-        assert_eq!(by_key(pages!(client, QueryPerformancesParam, performances), key), self.performances);
+        assert_eq!(
+            by_key(pages!(client, QueryPerformancesParam with filter, performances), key),
+            self.performances
+        );
         self.check_look_ups(client).await;
         self.check_connections(client).await;
     }
