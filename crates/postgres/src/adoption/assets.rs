@@ -130,9 +130,9 @@ pub(super) const SOURCES: [Source; 13] = [
     Source {
         table: "compute_task_inputs",
         select: "
-            SELECT DISTINCT asset_key, channel, compute_task_key
-            FROM public.compute_task_inputs
-            JOIN public.models ON key = asset_key",
+            SELECT DISTINCT asset_key, model.channel, input.compute_task_key
+            FROM public.compute_task_inputs AS input
+            JOIN public.models AS model ON model.key = input.asset_key",
         read: model_use,
     },
     Source {
