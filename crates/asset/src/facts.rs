@@ -100,6 +100,15 @@ impl<K: Key, A> ByKey<K, A> {
         }
     }
 
+    /// Forgets which of these keys are free.
+    fn forget_absent(&mut self, keys: &BTreeSet<K>) {
+        for key in keys {
+            if matches!(self.0.get(key), Some(Slot::Absent)) {
+                self.0.remove(key);
+            }
+        }
+    }
+
     /// Whether this key was asked for.
     pub fn knows(&self, key: K) -> bool {
         self.0.contains_key(&key)
@@ -266,6 +275,16 @@ impl Facts {
         put_default(&mut self.addresses, &needs.addresses);
         put_default(&mut self.samples_of_managers, &needs.samples_of_managers);
         put_default(&mut self.statuses_in_plans, &needs.statuses_in_plans);
+    }
+
+    /// Forgets which of the keys asked for were free: that holds for a batch only, since other channels take keys, too (core/CHN-6).
+    pub fn forget_absent(&mut self, needs: &Needs) {
+        self.data_managers.forget_absent(&needs.data_managers);
+        self.data_samples.forget_absent(&needs.data_samples);
+        self.functions.forget_absent(&needs.functions);
+        self.compute_plans.forget_absent(&needs.compute_plans);
+        self.compute_tasks.forget_absent(&needs.compute_tasks);
+        self.models.forget_absent(&needs.models);
     }
 
     /// Whether the organization is registered in the channel (core/CHN-3).

@@ -36,7 +36,8 @@ struct Decided {
     events: Vec<StoredEvent>,
 }
 
-/// The channel's state as far as it is known: these facts hold as long as the log ends here.
+/// The channel's state as far as it is known: these facts hold as long as the log ends here. That a key is free is not among them, for other
+/// channels take keys without moving this one's log.
 #[derive(Default)]
 struct Known {
     facts: Facts,
@@ -203,7 +204,8 @@ impl Writer {
         let kept = known.filter(|_| self.is_alone).map(|known| known.facts);
         let is_kept = kept.is_some();
         let mut facts = kept.unwrap_or_default();
-        let mut batch = self.store.begin(&self.channel, &missing(calls, &facts), &mut facts).await?;
+        let mut loaded = missing(calls, &facts);
+        let mut batch = self.store.begin(&self.channel, &loaded, &mut facts).await?;
         if let Some(event) = uncertain.events.first() {
             if self.store.event_position(&self.channel, event.id).await?.is_some() {
                 return Ok((std::mem::take(uncertain), None));
@@ -214,9 +216,10 @@ impl Writer {
         if is_kept && !self.is_alone {
             facts = Facts::default();
         }
-        self.load(batch.as_mut(), calls, &mut facts).await?;
+        loaded.extend(self.load(batch.as_mut(), calls, &mut facts).await?);
         let mut known = Known { facts, head: batch.head().clone() };
         let decided = self.decide(calls, &mut known);
+        known.facts.forget_absent(&loaded);
         if decided.changes.is_empty() {
             return Ok((decided, Some(known)));
         }
@@ -225,14 +228,21 @@ impl Writer {
         remember_uncertain(applied, decided, uncertain).map(|decided| (decided, Some(known)))
     }
 
-    /// Loads the facts of all calls together, in stages, until nothing is missing.
-    async fn load(&self, batch: &mut dyn Batch, calls: &mut [Call], facts: &mut Facts) -> Result<(), Error> {
+    /// Loads the facts of all calls together, in stages, until nothing is missing. Returns what had to be loaded.
+    async fn load(
+        &self,
+        batch: &mut dyn Batch,
+        calls: &mut [Call],
+        facts: &mut Facts,
+    ) -> Result<Needs, Error> {
+        let mut loaded = Needs::default();
         for _ in 0..STAGES_MAX {
             let needs = missing(calls, facts);
             if needs.is_empty() {
-                return Ok(());
+                return Ok(loaded);
             }
             batch.load(&needs, facts).await?;
+            loaded.extend(needs);
         }
         Err(Error::Corrupt(format!(
             "facts of channel {} are missing, however often they are loaded",

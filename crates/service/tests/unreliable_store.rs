@@ -181,3 +181,21 @@ async fn two_writers_of_one_channel_decide_on_each_others_work() {
         one.execute(&channel, &caller, renamed(number, "last")).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_free_may_be_taken_in_another_channel() {
+    // core/CHN-6: the key comes before the caller in the order of checks, whatever was seen of it before.
+    let Case { service, .. } = Case::new(false).await;
+    let (south, birch) = (ChannelName::new("south"), OrganizationId::new("Birch"));
+    let refusal = |outcome: Result<_, Failure>| match outcome {
+        Err(Failure::Refused(refusal)) => refusal.code,
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..3 {
+        let unregistered = service.execute(&south, &birch, plan(2)).await;
+        assert_eq!(refusal(unregistered.map(drop)), Code::BadRequest);
+    }
+    service.execute(&north(), &alder(), plan(2)).await.unwrap();
+    let taken = service.execute(&south, &birch, plan(2)).await;
+    assert_eq!(refusal(taken.map(drop)), Code::Conflict);
+}
