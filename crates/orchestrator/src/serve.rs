@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use asset::Policy;
 use postgres::{Postgres, PostgresOptions};
 use server::tls::{ClientFiles, Files};
@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::configuration::ServeConfiguration;
 use crate::configuration::environment::Tls as TlsConfiguration;
 use crate::reload::AccessFiles;
+use crate::telemetry::Traces;
 use crate::{stop, telemetry};
 
 /// Serves until it is told to stop; says in its log why it cannot.
@@ -30,14 +31,16 @@ async fn serve() -> anyhow::Result<()> {
     let configuration = match ServeConfiguration::from_environment(std::env::vars_os()) {
         Ok(configuration) => configuration,
         Err(problems) => {
-            telemetry::for_serving(None);
+            telemetry::for_serving(None, None);
             for notice in problems.notices() {
                 tracing::error!("{notice}");
             }
             bail!("the server cannot start: {} settings are missing or wrong", problems.notices().len());
         }
     };
-    telemetry::for_serving(Some(configuration.log));
+    let traces = Traces::from_environment();
+    telemetry::for_serving(Some(configuration.log), traces.as_ref().ok().and_then(Option::as_ref));
+    let traces = traces?;
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
@@ -60,11 +63,15 @@ async fn serve() -> anyhow::Result<()> {
     let state = server.state();
     let metrics = configuration.http.metrics_enabled.then_some(metrics);
     tracing::info!(%address, version = version(), "serving");
-    tokio::select! {
+    let ended = tokio::select! {
         ended = server.serve(listener, stop::requested()) => ended.context("the gRPC server ended"),
         ended = http.serve(state, metrics) => ended.context("the HTTP server ended"),
-        () = reload => bail!("the files are not watched any more"),
+        () = reload => Err(anyhow!("the files are not watched any more")),
+    };
+    if let Some(traces) = traces {
+        traces.end().await;
     }
+    ended
 }
 
 /// Connects to the database, which must be reachable, and brings its schema up to date. That may fail: the server must start and be
@@ -115,6 +122,7 @@ fn server_options(access: Access, configuration: &ServeConfiguration) -> ServerO
     options.policy =
         Policy { refuse_assets_that_stop_consumers: configuration.refuse_assets_that_stop_consumers };
     options.limits = configuration.grpc.limits;
+    options.adopt_trace = Some(telemetry::adopt);
     version().clone_into(&mut options.version);
     options
 }

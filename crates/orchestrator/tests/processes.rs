@@ -9,6 +9,8 @@ mod life_cycle;
 #[path = "processes/operator.rs"]
 mod operator;
 mod process;
+#[path = "processes/traces.rs"]
+mod traces;
 #[path = "processes/verify.rs"]
 mod verify;
 

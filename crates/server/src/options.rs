@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use asset::Policy;
+use http::HeaderMap;
+use tracing::Span;
 
 use crate::access::Access;
 use crate::limits::Limits;
@@ -21,6 +23,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Whether small writes leave at once.
     pub tcp_nodelay: bool,
+    /// Makes the span of a call a part of the trace that its headers name; `None`: traces begin here.
+    pub adopt_trace: Option<fn(&Span, &HeaderMap)>,
     /// Where calls are counted and measured; `None`: nowhere.
     pub metrics: Option<Arc<Metrics>>,
 }
@@ -34,6 +38,7 @@ impl ServerOptions {
             version: "dev".to_owned(),
             limits: Limits::default(),
             tcp_nodelay: true,
+            adopt_trace: None,
             metrics: None,
         }
     }

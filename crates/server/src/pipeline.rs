@@ -26,7 +26,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::peer::{OpenCall, Peer};
-use crate::record::CallRecord;
+use crate::record::{CallRecord, CallSpans};
 use crate::routes::Answers;
 use crate::status;
 use crate::stopping::Stopping;
@@ -44,23 +44,26 @@ pub(crate) struct Pipeline {
     pub(crate) limits: Limits,
     /// Ends the streams.
     pub(crate) stopping: Stopping,
+    /// Finds the trace of a call in its headers, if anything does.
+    pub(crate) adopt_trace: Option<fn(&Span, &HeaderMap)>,
     /// Counts and measures, if anything does.
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 impl Pipeline {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
-        let (mut record, request) = CallRecord::begin(request, self.metrics.as_deref());
-        let span = record.span();
+        let (mut record, request) = CallRecord::begin(request, self.metrics.as_deref(), self.adopt_trace);
+        let spans = record.spans();
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(Peer::plain);
         let open = peer.begin_call();
-        let passed = self.pass(request, peer, &mut record).instrument(span.clone()).await;
+        let passed = self.pass(request, peer, &mut record).instrument(spans.log.clone());
+        let passed = passed.instrument(spans.trace.clone()).await;
         let (mut response, tenure) = passed.unwrap_or_else(|status| (status.into_http(), Tenure::default()));
         correct_status(&mut response, self.limits.message_bytes_max);
         record.note(response.headers());
         let stopping = Some(self.stopping);
         response.map(|body| {
-            Body::new(ResponseBody { body, record, span, stopping, stopped: None, tenure, _open: open })
+            Body::new(ResponseBody { body, record, spans, stopping, stopped: None, tenure, _open: open })
         })
     }
 
@@ -139,7 +142,7 @@ struct Tenure {
 struct ResponseBody {
     body: Body,
     record: CallRecord,
-    span: Span,
+    spans: CallSpans,
     stopping: Option<Stopping>,
     /// Made when the body first waits: most never do.
     stopped: Option<BoxFuture<'static, ()>>,
@@ -172,8 +175,8 @@ impl http_body::Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> PolledFrame {
         let this = self.get_mut();
-        let span = this.span.clone();
-        let _entered = span.enter();
+        let spans = this.spans.clone();
+        let _entered = spans.enter();
         let authority_ended = &mut this.tenure.authority_ended;
         if authority_ended.as_mut().is_some_and(|ended| ended.poll_unpin(context).is_ready()) {
             *authority_ended = None;
@@ -266,7 +269,7 @@ mod tests {
         let routes = Routes::new(Faulty);
         let (identity, limits) = (Arc::new(identity), Limits::default());
         let allowances = Allowances::new(limits);
-        (Pipeline { identity, allowances, routes, limits, stopping, metrics: None }, stop)
+        (Pipeline { identity, allowances, routes, limits, stopping, adopt_trace: None, metrics: None }, stop)
     }
 
     async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {

@@ -9,9 +9,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body::{Frame, SizeHint};
+use service::SPANS;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::Span;
+use tracing::field::Empty;
+use tracing::span::Entered;
 
 use crate::access_log::AccessLine;
 use crate::messages::MessageCounter;
@@ -23,13 +26,62 @@ pub(crate) struct CallRecord {
     /// Nothing for a method that there is not, or where nobody measures.
     measured: Option<MeasuredCall>,
     sent: MessageCounter,
+    spans: CallSpans,
+}
+
+/// What a call is worked on in: everything that is logged meanwhile says of which call, and everything that is done is a part of its trace.
+#[derive(Clone)]
+pub(crate) struct CallSpans {
+    /// For the log.
+    pub(crate) log: Span,
+    /// For the trace, if there is one.
+    pub(crate) trace: Span,
+}
+
+impl CallSpans {
+    /// Until what this returns is dropped, one works on the call.
+    pub(crate) fn enter(&self) -> (Entered<'_>, Entered<'_>) {
+        let trace = self.trace.enter();
+        (self.log.enter(), trace)
+    }
+
+    /// Nobody waits for the error of a refused call to be mended: only faults of the server are marked as errors.
+    fn end(&self, code: Code) {
+        self.trace.record("rpc.grpc.status_code", i32::from(code));
+        if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) {
+            self.trace.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+/// The span of a call in its trace.
+fn trace_span<B>(request: &Request<B>, adopt: Option<fn(&Span, &HeaderMap)>) -> Span {
+    let span = tracing::info_span!(
+        target: SPANS,
+        "call",
+        otel.name = request.uri().path().trim_start_matches('/'),
+        otel.kind = "server",
+        rpc.system = "grpc",
+        rpc.grpc.status_code = Empty,
+        otel.status_code = Empty,
+    );
+    if let Some(adopt) = adopt.filter(|_| !span.is_disabled()) {
+        adopt(&span, request.headers());
+    }
+    span
 }
 
 impl CallRecord {
     /// Begins with a request, whose body tells of its messages from now on.
-    pub(crate) fn begin(request: Request<Body>, metrics: Option<&Metrics>) -> (Self, Request<Body>) {
+    pub(crate) fn begin(
+        request: Request<Body>,
+        metrics: Option<&Metrics>,
+        adopt_trace: Option<fn(&Span, &HeaderMap)>,
+    ) -> (Self, Request<Body>) {
         let measured = metrics.and_then(|metrics| metrics.begin_call(request.uri().path()));
-        let record = Self { access: AccessLine::begin(&request), measured, sent: MessageCounter::default() };
+        let access = AccessLine::begin(&request);
+        let spans = CallSpans { log: access.span(), trace: trace_span(&request, adopt_trace) };
+        let record = Self { access, measured, sent: MessageCounter::default(), spans };
         let Some(receipts) = record.measured.as_ref().map(MeasuredCall::receipts) else {
             return (record, request);
         };
@@ -37,9 +89,9 @@ impl CallRecord {
         (record, request.map(|body| Body::new(RequestBody { body, received, receipts })))
     }
 
-    /// What everything that is logged during the call stands in.
-    pub(crate) fn span(&self) -> Span {
-        self.access.span()
+    /// What to work on the call in.
+    pub(crate) fn spans(&self) -> CallSpans {
+        self.spans.clone()
     }
 
     /// The call has passed identity and goes to its service.
@@ -54,6 +106,7 @@ impl CallRecord {
         let Some(status) = headers.get(Status::GRPC_STATUS) else { return };
         let code = Code::from_bytes(status.as_bytes());
         self.access.end(code);
+        self.spans.end(code);
         if let Some(measured) = &mut self.measured {
             let message = headers.get(Status::GRPC_MESSAGE);
             measured.end(code, message.map(http::HeaderValue::as_bytes).unwrap_or_default());

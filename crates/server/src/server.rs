@@ -136,7 +136,7 @@ fn pipeline(
     access: &AccessControl,
     stopping: Stopping,
 ) -> Result<Pipeline, Error> {
-    let ServerOptions { policy, version, limits, metrics, .. } = options;
+    let ServerOptions { policy, version, limits, adopt_trace, metrics, .. } = options;
     let response_bytes_max = limits.response_bytes_max;
     let handler = Handler { service, policy, response_bytes_max, version, metrics: metrics.clone() };
     let methods = routes::methods()?.into_iter().map(|method| (method.path(), method.kind.answers()));
@@ -151,6 +151,7 @@ fn pipeline(
         routes: routes::routes(&Arc::new(handler), limits.message_bytes_max, stopping.clone())?,
         limits,
         stopping,
+        adopt_trace,
         metrics,
     })
 }

@@ -16,6 +16,10 @@ mod service;
 mod waiting;
 pub mod writer;
 
+/// The target of all spans of traces. They are for collectors of traces only: a log has nothing to do with them, and while nobody collects, they
+/// cost nothing.
+pub const SPANS: &str = "spans";
+
 pub use failure::Failure;
 pub use feed::Subscription;
 pub use list::{Listing, PageSelection};

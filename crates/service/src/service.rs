@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use asset::{ChannelName, Command, EventId, Inquiry, OrganizationId};
 use persistence::{Hint, PoolState, Store};
@@ -15,7 +14,7 @@ use crate::observer::ChannelState;
 use crate::options::Options;
 use crate::queue::QueueEntrance;
 use crate::reader::{Asking, Reader, WaitingInquiry};
-use crate::waiting::{Waiting, WaitingCall, Weight};
+use crate::waiting::{Arrival, Waiting, WaitingCall, Weight};
 use crate::writer::Writer;
 
 /// What runs for a channel that has been used: its writer, its readers and its feed.
@@ -86,8 +85,8 @@ impl Service {
         weight: Weight,
     ) -> Result<C::Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let since = Instant::now();
-        let call = WaitingCall { command, caller: caller.clone(), weight, since, outcome: None, reply };
+        let (asking, arrival) = (caller.clone(), Arrival::now());
+        let call = WaitingCall { command, caller: asking, weight, arrival, outcome: None, reply };
         let queued = self.channel(channel).calls.put(caller, Box::new(call));
         queued.inspect_err(|_full| self.0.options.observer.call_turned_away(channel))?;
         answer.await.map_err(|_writer_ended| Failure::Internal)?

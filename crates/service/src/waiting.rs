@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Timestamp};
 use tokio::sync::oneshot;
+use tracing::Span;
 
+use crate::SPANS;
 use crate::failure::Failure;
 use crate::queue::Weighed;
 
@@ -31,8 +33,8 @@ pub(crate) trait Waiting: Send {
     /// See [`Weighed::weight`].
     fn weight(&self) -> Weight;
 
-    /// When it began to wait.
-    fn since(&self) -> Instant;
+    /// How it came here.
+    fn arrival(&mut self) -> &mut Arrival;
 }
 
 impl Weighed for Box<dyn Waiting> {
@@ -63,12 +65,35 @@ impl Weight {
     }
 }
 
+/// When a call began to wait, and its part in the trace.
+pub(crate) struct Arrival {
+    pub(crate) since: Instant,
+    /// From now until its answer.
+    pub(crate) write: Span,
+    /// From now until its batch begins.
+    wait: Span,
+}
+
+impl Arrival {
+    /// A call arrives.
+    pub(crate) fn now() -> Self {
+        let write = tracing::info_span!(target: SPANS, "write");
+        let wait = tracing::info_span!(target: SPANS, parent: &write, "wait");
+        Self { since: Instant::now(), write, wait }
+    }
+
+    /// It need not wait any more.
+    pub(crate) fn end_waiting(&mut self) {
+        self.wait = Span::none();
+    }
+}
+
 /// A waiting call with its command.
 pub(crate) struct WaitingCall<C: Command> {
     pub(crate) command: C,
     pub(crate) caller: OrganizationId,
     pub(crate) weight: Weight,
-    pub(crate) since: Instant,
+    pub(crate) arrival: Arrival,
     pub(crate) outcome: Option<Result<C::Answer, Failure>>,
     pub(crate) reply: oneshot::Sender<Result<C::Answer, Failure>>,
 }
@@ -111,8 +136,8 @@ impl<C: Command> Waiting for WaitingCall<C> {
         self.weight
     }
 
-    fn since(&self) -> Instant {
-        self.since
+    fn arrival(&mut self) -> &mut Arrival {
+        &mut self.arrival
     }
 }
 

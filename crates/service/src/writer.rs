@@ -13,8 +13,10 @@ use asset::{Change, ChannelName, Event, EventId, Facts, Metadata, Needs, Timesta
 use persistence::event_log::Envelope;
 use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use crate::SPANS;
 use crate::failure::Failure;
 use crate::feed::Feed;
 use crate::observer::ServedBatch;
@@ -79,9 +81,10 @@ impl Writer {
     async fn serve(&mut self, mut calls: Vec<Call>) {
         while !calls.is_empty() {
             let began = Instant::now();
-            match self.attempt_within_budget(&mut calls).await {
+            let span = batch_span(&mut calls);
+            match self.attempt_within_budget(&mut calls).instrument(span).await {
                 Ok(decided) => {
-                    self.report(began, &calls[..decided.calls], &decided.changes);
+                    self.report(began, &mut calls[..decided.calls], &decided.changes);
                     self.publish(decided.events);
                     calls.drain(..decided.calls).for_each(Waiting::answer);
                 }
@@ -99,8 +102,9 @@ impl Writer {
         }
     }
 
-    fn report(&self, began: Instant, calls: &[Call], changes: &[Change]) {
-        let waits: Vec<_> = calls.iter().map(|call| began.saturating_duration_since(call.since())).collect();
+    fn report(&self, began: Instant, calls: &mut [Call], changes: &[Change]) {
+        let waits = calls.iter_mut().map(|call| began.saturating_duration_since(call.arrival().since));
+        let waits: Vec<_> = waits.collect();
         let batch = ServedBatch { waits: &waits, changes, duration: began.elapsed() };
         self.options.observer.batch_served(&self.channel, &batch);
     }
@@ -304,6 +308,19 @@ impl Writer {
             metadata: event.metadata,
         }))
     }
+}
+
+/// A batch in the trace: a part of its first call, linked to the others. No call waits any more.
+fn batch_span(calls: &mut [Call]) -> Span {
+    calls.iter_mut().for_each(|call| call.arrival().end_waiting());
+    let count = calls.len();
+    let mut writes = calls.iter_mut().map(|call| &call.arrival().write);
+    let Some(first) = writes.next() else { return Span::none() };
+    let batch = tracing::info_span!(target: SPANS, parent: first, "batch", calls = count);
+    for write in writes {
+        batch.follows_from(write);
+    }
+    batch
 }
 
 /// What the calls need that the facts do not hold.

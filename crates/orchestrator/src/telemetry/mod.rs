@@ -4,6 +4,7 @@
 //! the finer levels they write down what they send and receive. Start at [`for_serving`].
 
 mod json_lines;
+mod traces;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,8 +15,11 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use service::SPANS;
+
 use crate::configuration::environment::{Log, LogLevel};
 use json_lines::{JsonFields, JsonLines};
+pub(crate) use traces::{Traces, adopt};
 
 /// The crates of this project, by which the targets of their lines begin.
 const OURS: [&str; 8] =
@@ -31,15 +35,16 @@ const USUAL: Log = Log { level: LogLevel::Info, sql_verbose: false };
 pub(crate) fn for_people() {
     let filter =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var("LOG_LEVEL");
-    let filter = filter.from_env_lossy().and(filter_fn(|metadata| metadata.target() != SQL));
+    let filter =
+        filter.from_env_lossy().and(filter_fn(|metadata| ![SQL, SPANS].contains(&metadata.target())));
     let lines = fmt::layer().with_ansi(wants_colour()).with_writer(std::io::stderr).with_target(false);
     // A second initialisation only happens in tests, where the first one is as good.
     let _initialised_before = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
 /// The log of a server, and a line for each panic: readable on a terminal, otherwise one JSON object per line with the fields of the operations
-/// contract, `level`, `time`, `message`, and more. Without settings, the usual ones count.
-pub(crate) fn for_serving(log: Option<Log>) {
+/// contract, `level`, `time`, `message`, and more. Without settings, the usual ones count. Spans go to `traces`.
+pub(crate) fn for_serving(log: Option<Log>, traces: Option<&Traces>) {
     let filter = filter(log.unwrap_or(USUAL));
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = if std::io::stderr().is_terminal() {
@@ -47,7 +52,11 @@ pub(crate) fn for_serving(log: Option<Log>) {
     } else {
         lines.fmt_fields(JsonFields::new()).event_format(JsonLines).with_filter(filter).boxed()
     };
-    let _initialised_before = tracing_subscriber::registry().with(lines).try_init();
+    let spans = traces.map(|traces| {
+        let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+        spans.with_filter(Targets::new().with_target(SPANS, LevelFilter::INFO))
+    });
+    let _initialised_before = tracing_subscriber::registry().with(lines).with(spans).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(tracing::field::display);
         let error = panic.payload_as_str().unwrap_or("no text");
@@ -76,6 +85,7 @@ fn filter(log: Log) -> Targets {
     let level = level(log.level);
     let targets = Targets::new().with_default(level.min(LevelFilter::INFO));
     let targets = targets.with_targets(OURS.map(|target| (target, level)));
+    let targets = targets.with_target(SPANS, LevelFilter::OFF);
     targets.with_target(SQL, if log.sql_verbose { level } else { LevelFilter::OFF })
 }
 

@@ -17,8 +17,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
+use service::SPANS;
 use tokio::sync::broadcast;
 use tonic::async_trait;
+use tracing::{Instrument, Span};
 
 use super::{Histograms, Register, SHORT_SECONDS};
 
@@ -49,13 +51,21 @@ impl StorageMetrics {
     async fn measure<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let labels = OfOperation { operation };
         let begun = Instant::now();
-        let outcome = work.await;
+        let outcome = work.instrument(span(operation)).await;
         self.seconds.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
         if outcome.is_err() {
             self.failures.get_or_create(&labels).inc();
         }
         outcome
     }
+}
+
+/// A part of the trace of whatever uses the store; what nobody has asked for is in no trace.
+fn span(operation: &'static str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    tracing::info_span!(target: SPANS, "store", otel.name = operation)
 }
 
 /// A store that measures another one.
