@@ -249,7 +249,7 @@ async fn check_index(client: &Client, statement: &Statement<'_>, index: &str) {
 async fn check_found_by(client: &Client, statement: &Statement<'_>, index: &str) -> String {
     let plan = generic_plan(client, statement).await;
     assert!(plan.contains(&format!("using {index} ")), "{index}\n{plan}");
-    assert!(!plan.contains("Seq Scan"), "{index}\n{plan}");
+    assert!(!plan.contains("Seq Scan") && !plan.contains("Gather"), "{index}\n{plan}");
     plan
 }
 

@@ -24,9 +24,9 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
 const SETTINGS: &str =
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=10s";
 
-/// Connections keep one plan for each statement, made from nothing but its text. All rows that are looked for are found by an index, in the
-/// order of which they come; that is the only way these settings leave, so the plan is right even if it was made when the tables were empty. Nothing here is long enough for a worker process to
-/// be worth its start.
+/// Connections keep one plan for each statement, made from nothing but its text. All rows that are looked for are found by an
+/// index, in the order of which they come; that is the only way these settings leave, so the plan is right even if it was made
+/// when the tables were empty. Nothing here takes so long that a worker process would be worth its start.
 pub(crate) const PLAN_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
     -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c enable_sort=off \
     -c enable_incremental_sort=off -c jit=off -c max_parallel_workers_per_gather=0";
