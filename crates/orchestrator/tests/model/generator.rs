@@ -511,6 +511,8 @@ pub(crate) fn prologue() -> Vec<Call> {
         task(3, 2, 0, of_2.clone()),
         task(4, 3, 0, of_2),
         task(5, 1, 0, vec![("model", Source::Output(1, "model"))]),
+        task(6, 1, 0, vec![]),
+        task(7, 1, 0, vec![("model", Source::Output(6, "model"))]),
     ];
     call(0, ALDER, O::RegisterTasks { tasks });
     call(1, ALDER, O::RegisterTasks { tasks: vec![task(TASKS - 1, 5, 3, vec![])] });
@@ -520,5 +522,12 @@ pub(crate) fn prologue() -> Vec<Call> {
     [0, 1].into_iter().for_each(|task| act(0, task, TaskStep::Executing));
     act(1, TASKS - 1, TaskStep::Executing);
     act(1, TASKS - 1, TaskStep::Done);
+    // A task that is done and whose model is disabled (compute/TASK-13).
+    act(0, 6, TaskStep::Executing);
+    act(0, 7, TaskStep::Canceled);
+    let models = vec![NewModel { model: MODELS - 1, task: 6, output: "model", address: 140 }];
+    call(0, BIRCH, O::RegisterModels { models });
+    call(0, BIRCH, O::TaskAction { task: 6, action: Some(TaskStep::Done), log: false });
+    call(0, BIRCH, O::DisableOutput { task: 6, output: "model" });
     calls
 }
