@@ -33,8 +33,9 @@ const ATTEMPTS_MAX: usize = 3;
 const NOTICEABLE: Duration = Duration::from_millis(100);
 /// What the server may take while it is attacked: the requests that one organization may have under way, decoded and not, and its answers.
 const TAKEN_KIB_MAX: u64 = 384 * 1024;
-/// What the server may keep: the pools of its allocator, and the plans that were registered.
-const KEPT_KIB_MAX: u64 = 64 * 1024;
+/// What the server may keep: a third of what it may take, in the pools of its allocator, which gives back late what many threads needed at
+/// once; and the plans that were registered.
+const KEPT_KIB_MAX: u64 = 128 * 1024;
 /// How long the server has to notice that the attackers have left.
 const PATIENCE: Duration = Duration::from_secs(60);
 
