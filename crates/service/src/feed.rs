@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asset::{ChannelName, EventId};
 use persistence::{Store, StoredEvent};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::failure::Failure;
 use crate::observer::Observer;
@@ -83,6 +83,8 @@ pub(crate) struct Feed {
     channel: ChannelName,
     store: Arc<dyn Store>,
     replay_events_max: usize,
+    /// The turns in which subscribers that are behind read the store, whatever their number: the rest of it is for everybody else.
+    replays: Arc<Semaphore>,
     ring: Mutex<Ring>,
     /// The highest position that subscribers may ask for.
     tip: watch::Sender<u64>,
@@ -96,11 +98,17 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Starts a feed and its follower, which ends with it.
-    pub(crate) fn start(channel: ChannelName, store: Arc<dyn Store>, options: &Options) -> Arc<Self> {
+    pub(crate) fn start(
+        channel: ChannelName,
+        store: Arc<dyn Store>,
+        options: &Options,
+        replays: Arc<Semaphore>,
+    ) -> Arc<Self> {
         let feed = Arc::new(Self {
             channel,
             store,
             replay_events_max: options.replay_events_max.max(1),
+            replays,
             ring: Mutex::default(),
             tip: watch::Sender::new(0),
             bell: Arc::default(),
@@ -260,6 +268,7 @@ impl Subscription {
 
     async fn stored(&self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
         let feed = &self.feed;
+        let _turn = feed.replays.acquire().await.map_err(|_closed| Failure::Unavailable)?;
         let events = feed.store.events_after(&feed.channel, self.position, feed.replay_events_max).await;
         let events = events.map_err(|error| Failure::of_storage(&error))?;
         Ok(events.into_iter().map(Arc::new).collect())

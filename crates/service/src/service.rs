@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use asset::{ChannelName, Command, EventId, Inquiry, OrganizationId};
 use persistence::{Hint, PoolState, Store};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
@@ -43,7 +43,12 @@ struct Inner {
     store: Arc<dyn Store>,
     options: Options,
     channels: Mutex<HashMap<ChannelName, Arc<Channel>>>,
+    /// See [`Feed`]; for all channels together.
+    replays: Arc<Semaphore>,
 }
+
+/// Subscribers that read the store at the same time: fewer than any store has readers, so that inquiries find one.
+const REPLAYS_AT_ONCE: usize = 2;
 
 /// Carries out calls. Cheap to clone; everything it runs ends with the last clone.
 #[derive(Clone)]
@@ -53,7 +58,8 @@ impl Service {
     /// A service on this store. Must be called within a tokio runtime.
     pub fn new(store: Arc<dyn Store>, options: Options) -> Self {
         let hints = store.hints();
-        let inner = Arc::new(Inner { store, options, channels: Mutex::default() });
+        let replays = Arc::new(Semaphore::new(REPLAYS_AT_ONCE));
+        let inner = Arc::new(Inner { store, options, channels: Mutex::default(), replays });
         tokio::spawn(pass_hints(Arc::downgrade(&inner), hints));
         Self(inner)
     }
@@ -163,7 +169,7 @@ impl Service {
         let mut channels = inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.entry(name.clone()).or_insert_with(|| {
             let (store, options) = (&inner.store, &inner.options);
-            let feed = Feed::start(name.clone(), Arc::clone(store), options);
+            let feed = Feed::start(name.clone(), Arc::clone(store), options, Arc::clone(&inner.replays));
             let (calls, writer) =
                 Writer::start(name.clone(), Arc::clone(store), Arc::clone(&feed), options.clone());
             let (questions, readers) = Reader::start(name, store, options);
