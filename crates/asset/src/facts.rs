@@ -337,7 +337,8 @@ impl Facts {
 
     /// Lays a change over the facts, so that they tell the state after it.
     ///
-    /// What is new has nobody that refers to it yet, and that is known from then on.
+    /// What is new has nobody that refers to it yet, and that is known from then on. Two fields are left as they were loaded, since inquiries
+    /// alone ask for them: [`Facts::samples_of_managers`] and [`Facts::statuses_in_plans`].
     pub fn apply(&mut self, change: &Change) {
         for address in change.released_addresses() {
             self.addresses.insert(address.to_owned(), false);

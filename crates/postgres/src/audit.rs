@@ -95,58 +95,73 @@ impl Audit for PostgresAudit {
     }
 
     async fn assets(&mut self, channel: &ChannelName, kind: AssetKind) -> Result<Rows<'_, EventAsset>> {
-        let Some((table, columns, read)) = table(kind) else { return Ok(stream::empty().boxed()) };
-        let rows = if table == compute_task::TABLE {
-            compute_task::WHOLE.to_owned()
-        } else {
-            format!("orchestrator.{table}")
+        let Some((table, statement, read)) = all_of(kind, channel) else {
+            return Ok(stream::empty().boxed());
         };
-        let statement = Statement::new(format!(
-            "-- audit::assets
-            SELECT {columns}
-            FROM {rows}
-            WHERE channel = $1"
-        ));
-        self.rows(table, statement.with(channel.as_str()), read).await
+        self.rows(table, statement, read).await
     }
 }
 
 type ReadAsset = fn(&Columns<'_>) -> Result<EventAsset>;
 
-/// Where the assets of a kind are: the table, its columns, and how to read a row.
-fn table(kind: AssetKind) -> Option<(&'static str, &'static str, ReadAsset)> {
-    let table: (_, _, ReadAsset) = match kind {
-        AssetKind::Organization => (organization::TABLE, organization::COLUMNS, |row| {
-            Ok(EventAsset::Organization(Arc::new(organization::read(row)?)))
-        }),
-        AssetKind::DataSample => (data_sample::TABLE, data_sample::COLUMNS, |row| {
+/// All assets of a kind and a channel: their table, how to ask for them, and how to read a row.
+fn all_of(kind: AssetKind, channel: &ChannelName) -> Option<(&'static str, Statement<'_>, ReadAsset)> {
+    let all = |table, columns| all_rows(table, columns, channel);
+    let all: (_, _, ReadAsset) = match kind {
+        AssetKind::Organization => {
+            (organization::TABLE, all(organization::TABLE, organization::COLUMNS), |row| {
+                Ok(EventAsset::Organization(Arc::new(organization::read(row)?)))
+            })
+        }
+        AssetKind::DataSample => (data_sample::TABLE, all(data_sample::TABLE, data_sample::COLUMNS), |row| {
             Ok(EventAsset::DataSample(Arc::new(data_sample::read(row)?)))
         }),
-        AssetKind::DataManager => (data_manager::TABLE, data_manager::COLUMNS, |row| {
-            Ok(EventAsset::DataManager(Arc::new(data_manager::read(row)?)))
-        }),
-        AssetKind::Function => (function::TABLE, function::COLUMNS, |row| {
+        AssetKind::DataManager => {
+            (data_manager::TABLE, all(data_manager::TABLE, data_manager::COLUMNS), |row| {
+                Ok(EventAsset::DataManager(Arc::new(data_manager::read(row)?)))
+            })
+        }
+        AssetKind::Function => (function::TABLE, all(function::TABLE, function::COLUMNS), |row| {
             Ok(EventAsset::Function(Arc::new(function::read(row)?)))
         }),
-        AssetKind::ComputeTask => {
-            (compute_task::TABLE, "*", |row| Ok(EventAsset::ComputeTask(Arc::new(compute_task::read(row)?))))
+        AssetKind::ComputeTask => (compute_task::TABLE, compute_task::all(channel), |row| {
+            Ok(EventAsset::ComputeTask(Arc::new(compute_task::read(row)?)))
+        }),
+        AssetKind::ComputePlan => {
+            (compute_plan::TABLE, all(compute_plan::TABLE, compute_plan::COLUMNS), |row| {
+                Ok(EventAsset::ComputePlan(Arc::new(compute_plan::read(row)?)))
+            })
         }
-        AssetKind::ComputePlan => (compute_plan::TABLE, compute_plan::COLUMNS, |row| {
-            Ok(EventAsset::ComputePlan(Arc::new(compute_plan::read(row)?)))
+        AssetKind::Model => (model::TABLE, all(model::TABLE, model::COLUMNS), |row| {
+            Ok(EventAsset::Model(Arc::new(model::read(row)?)))
         }),
-        AssetKind::Model => {
-            (model::TABLE, model::COLUMNS, |row| Ok(EventAsset::Model(Arc::new(model::read(row)?))))
+        AssetKind::Performance => {
+            (performance::TABLE, all(performance::TABLE, performance::COLUMNS), |row| {
+                Ok(EventAsset::Performance(Arc::new(performance::read(row)?.1)))
+            })
         }
-        AssetKind::Performance => (performance::TABLE, performance::COLUMNS, |row| {
-            Ok(EventAsset::Performance(Arc::new(performance::read(row)?.1)))
-        }),
-        AssetKind::FailureReport => (failure_report::TABLE, failure_report::COLUMNS, |row| {
-            Ok(EventAsset::FailureReport(Arc::new(failure_report::read(row)?)))
-        }),
-        AssetKind::OutputAsset => (output_asset::TABLE, output_asset::COLUMNS, |row| {
-            Ok(EventAsset::OutputAsset(Arc::new(output_asset::read(row)?)))
-        }),
+        AssetKind::FailureReport => {
+            (failure_report::TABLE, all(failure_report::TABLE, failure_report::COLUMNS), |row| {
+                Ok(EventAsset::FailureReport(Arc::new(failure_report::read(row)?)))
+            })
+        }
+        AssetKind::OutputAsset => {
+            (output_asset::TABLE, all(output_asset::TABLE, output_asset::COLUMNS), |row| {
+                Ok(EventAsset::OutputAsset(Arc::new(output_asset::read(row)?)))
+            })
+        }
         AssetKind::ProfilingStep => return None, // leaves nothing but its event
     };
-    Some(table)
+    Some(all)
+}
+
+/// All rows of a channel in a table that holds the assets whole.
+fn all_rows<'a>(table: &str, columns: &str, channel: &'a ChannelName) -> Statement<'a> {
+    Statement::new(format!(
+        "-- audit::all_rows
+        SELECT {columns}
+        FROM orchestrator.{table}
+        WHERE channel = $1"
+    ))
+    .with(channel.as_str())
 }

@@ -1,9 +1,10 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
-//! The status has a row of its own, so that a change of it is small. Inputs and outputs are part of the row. What is asked in the other direction has a table of its own: the
-//! children of a task, and the tasks that name a model as input. What a batch loads is found by keys alone
-//! and tells by its column `here` whether it is of the channel: a condition on the channel would tempt the
-//! database to walk through all of the channel's tasks (see `plans.rs`).
+//! The status has a row of its own, so that a change of it is small; the rest of a task never changes, inputs and
+//! outputs included. What is asked in the other direction has a table of its own: the children of a task, and the
+//! tasks that name a model as input. What a batch loads is found by keys alone and tells by its column `here`
+//! whether it is of the channel: a condition on the channel would tempt the database to walk through all of the
+//! channel's tasks (see `plans.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,16 +28,20 @@ pub(crate) const TABLE: &str = "compute_task";
 const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank, metadata, inputs, outputs,
             logs_permission, creation_date";
 
-/// Whole tasks, of which `task.*` has [`COLUMNS`] and the channel.
+/// Whole tasks: `task.*` has [`COLUMNS`] and the channel, `current` the status.
 const TASKS: &str = "orchestrator.compute_task AS task
         JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key";
 
-/// Where whole tasks are read from when they are not looked for by anything.
-pub(crate) const WHOLE: &str = "(
-            SELECT task.*, current.status
-            FROM orchestrator.compute_task AS task
-            JOIN orchestrator.compute_task_status AS current ON current.compute_task_key = task.key
-        ) AS whole_task";
+/// All compute tasks of a channel, in no order.
+pub(crate) fn all(channel: &ChannelName) -> Statement<'_> {
+    Statement::new(format!(
+        "-- compute_task::all
+        SELECT task.*, current.status
+        FROM {TASKS}
+        WHERE task.channel = $1"
+    ))
+    .with(channel.as_str())
+}
 
 /// Compute tasks by key.
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<ComputeTaskKey>) -> Query<'a> {

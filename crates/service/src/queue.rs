@@ -21,11 +21,10 @@ pub(crate) trait Weighed {
 
 /// A queue: where calls are put, and where they are taken from.
 pub(crate) fn queue<C: Weighed>(options: &Options) -> (QueueEntrance<C>, QueueExit<C>) {
-    let lane_max = Weight { rows: options.queue_length_max.max(1), bytes: options.queue_bytes_max };
     let queue = Arc::new(Queue {
         lanes: Mutex::default(),
         bell: Notify::new(),
-        lane_max,
+        lane_max: LaneMax { calls: options.queue_length_max, bytes: options.queue_bytes_max },
         calls_max: options.batch_calls_max.max(1),
         batch_max: Weight { rows: options.batch_rows_max, bytes: options.batch_bytes_max },
     });
@@ -41,10 +40,16 @@ pub(crate) struct QueueExit<C: Weighed>(Arc<Queue<C>>);
 struct Queue<C> {
     lanes: Mutex<Lanes<C>>,
     bell: Notify,
-    /// Of one lane: calls, and the bytes of their requests.
-    lane_max: Weight,
+    lane_max: LaneMax,
     calls_max: usize,
     batch_max: Weight,
+}
+
+/// What may wait in one lane: calls, and the bytes of their requests.
+#[derive(Clone, Copy)]
+struct LaneMax {
+    calls: usize,
+    bytes: usize,
 }
 
 struct Lanes<C> {
@@ -115,11 +120,11 @@ impl<C> Default for Lane<C> {
 }
 
 impl<C: Weighed> Lanes<C> {
-    fn put(&mut self, caller: &OrganizationId, call: C, max: Weight) -> Result<(), Failure> {
+    fn put(&mut self, caller: &OrganizationId, call: C, max: LaneMax) -> Result<(), Failure> {
         let bytes = call.weight().bytes;
         let lane = self.by_caller.entry(caller.clone()).or_default();
         // However large, a call finds room in an empty lane.
-        let is_full = lane.calls.len() >= max.rows || lane.bytes.saturating_add(bytes) > max.bytes;
+        let is_full = lane.calls.len() >= max.calls || lane.bytes.saturating_add(bytes) > max.bytes;
         if self.is_closed || is_full && !lane.calls.is_empty() {
             return Err(Failure::Unavailable);
         }

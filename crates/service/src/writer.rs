@@ -40,7 +40,6 @@ struct Decided {
 
 /// The channel's state as far as it is known: these facts hold as long as the log ends here. That a key is free is not among them, for other
 /// channels take keys without moving this one's log.
-#[derive(Default)]
 struct Known {
     facts: Facts,
     head: Head,

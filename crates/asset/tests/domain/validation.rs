@@ -46,7 +46,7 @@ type Outcome = Result<(), Refusal>;
 type Field = (&'static str, fn(&str, Policy) -> Outcome);
 
 fn file() -> Addressable {
-    Addressable { checksum: "0".repeat(64), storage_address: "https://files.alder.example/1".into() }
+    Addressable { checksum: "0".repeat(64), storage_address: "https://store.alder.example/1".into() }
 }
 
 fn with_checksum(checksum: &str) -> Option<Addressable> {
@@ -152,7 +152,7 @@ fn model(policy: Policy, change: impl Fn(&mut NewModel)) -> Outcome {
         key: key(1),
         compute_task_key: key(1),
         compute_task_output_identifier: "flour".into(),
-        address: Some(Addressable { storage_address: "https://files.birch.example/1".into(), ..file() }),
+        address: Some(Addressable { storage_address: "https://store.birch.example/1".into(), ..file() }),
     };
     change(&mut request);
     let mut world = World::new();

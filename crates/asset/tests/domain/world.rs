@@ -95,7 +95,7 @@ impl World {
         self.addresses += 1;
         Addressable {
             checksum: "0".repeat(64),
-            storage_address: format!("https://files.alder.example/{}", self.addresses),
+            storage_address: format!("https://store.alder.example/{}", self.addresses),
         }
     }
 

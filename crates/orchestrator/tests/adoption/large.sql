@@ -14,16 +14,16 @@ $$;
 INSERT INTO organizations VALUES ('OrgA', 'large', pg_temp.at(0), ''), ('OrgB', 'large', pg_temp.at(0), '');
 
 INSERT INTO addressables
-SELECT 'https://files.example/' || kind || '/' || number, lpad(number::text, 64, '0')
+SELECT 'https://store.example/' || kind || '/' || number, lpad(number::text, 64, '0')
 FROM unnest(ARRAY['description', 'archive', 'image']) AS kind, generate_series(1, 20) AS number
 UNION ALL
-SELECT 'https://files.example/model/' || number, lpad(number::text, 64, '0') FROM generate_series(1, 200000) AS number;
+SELECT 'https://store.example/model/' || number, lpad(number::text, 64, '0') FROM generate_series(1, 200000) AS number;
 
 INSERT INTO functions
-SELECT pg_temp.key('function', number), 'large', 'function', 'https://files.example/description/' || number,
-    'https://files.example/archive/' || number,
+SELECT pg_temp.key('function', number), 'large', 'function', 'https://store.example/description/' || number,
+    'https://store.example/archive/' || number,
     '{"process": {"public": true, "authorizedIds": ["OrgA"]}, "download": {"public": true, "authorizedIds": ["OrgA"]}}', 'OrgA',
-    pg_temp.at(number), 'null', 'FUNCTION_STATUS_READY', 'https://files.example/image/' || number
+    pg_temp.at(number), 'null', 'FUNCTION_STATUS_READY', 'https://store.example/image/' || number
 FROM generate_series(1, 20) AS number;
 
 INSERT INTO compute_plans (key, channel, owner, creation_date, tag, metadata, name)
@@ -53,7 +53,7 @@ SELECT pg_temp.key('task', number), identifier,
 FROM generate_series(0::bigint, 199999) AS number, unnest(ARRAY['model', 'other']) AS identifier;
 
 INSERT INTO models
-SELECT pg_temp.key('model', number), 'large', pg_temp.key('task', number), 'https://files.example/model/' || number + 1,
+SELECT pg_temp.key('model', number), 'large', pg_temp.key('task', number), 'https://store.example/model/' || number + 1,
     '{"process": {"authorizedIds": ["OrgA", "OrgB"]}, "download": {"authorizedIds": ["OrgA", "OrgB"]}}', 'OrgB', pg_temp.at(number + 1000)
 FROM generate_series(0::bigint, 199999) AS number;
 

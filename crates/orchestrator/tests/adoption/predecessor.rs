@@ -126,7 +126,7 @@ impl Predecessor {
     /// A file at an address that nobody else uses.
     pub(crate) async fn file(&mut self, name: &str) -> Value {
         self.keys += 1;
-        let address = format!("https://files.example/{name}/{}", self.keys);
+        let address = format!("https://store.example/{name}/{}", self.keys);
         let checksum = format!("{:064x}", self.keys);
         self.row("addressables", json!({ "storage_address": address, "checksum": checksum })).await;
         json!({ "checksum": checksum, "storageAddress": address })

@@ -66,7 +66,7 @@ fn permissions(grant: &Grant) -> Option<NewPermissions> {
 }
 
 fn address(number: Number) -> Addressable {
-    let storage_address = format!("https://files.alder.example/{number}");
+    let storage_address = format!("https://store.alder.example/{number}");
     Addressable { checksum: "ab".repeat(32), storage_address }
 }
 

@@ -164,7 +164,7 @@ pub(crate) fn key(number: u32) -> String {
 }
 
 fn file(name: &str) -> Value {
-    let storage_address = format!("https://files.org-a.example/{}", uuid::Uuid::new_v4());
+    let storage_address = format!("https://store.org-a.example/{}", uuid::Uuid::new_v4());
     json!({ "checksum": "0a".repeat(32), "storage_address": format!("{storage_address}/{name}") })
 }
 

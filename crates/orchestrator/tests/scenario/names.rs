@@ -83,7 +83,7 @@ impl Names {
 
     /// The storage address behind a name.
     pub(crate) fn address(&self, name: &str) -> String {
-        format!("https://files.example/{}/{name}", self.script)
+        format!("https://store.example/{}/{name}", self.script)
     }
 
     /// A file at an address that was never used.

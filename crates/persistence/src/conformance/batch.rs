@@ -291,7 +291,7 @@ pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
         compute_plans: [key(1)].into(),
         compute_tasks: [key(1)].into(),
         models: [key(1)].into(),
-        addresses: [address_before.clone(), "https://files.example/image".to_owned()].into(),
+        addresses: [address_before.clone(), "https://store.example/image".to_owned()].into(),
         ..Needs::default()
     };
     for facts in load(&*store, &needs).await? {
@@ -302,7 +302,7 @@ pub async fn changes_of_one_batch_fold(store: Arc<dyn Store>) -> Result<()> {
         assert_eq!(known(&facts.models, key(1)), Some(&disabled));
         // An address that came and went is free.
         assert_eq!(facts.addresses.get(&address_before), Some(&false));
-        assert_eq!(facts.addresses.get("https://files.example/image"), Some(&true));
+        assert_eq!(facts.addresses.get("https://store.example/image"), Some(&true));
     }
     // Each change has its event all the same.
     assert_eq!(log(&*store, &channel()).await?, events);

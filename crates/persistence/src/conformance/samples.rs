@@ -53,7 +53,7 @@ pub fn metadata(entries: &[(&str, &str)]) -> Metadata {
 pub fn file(name: &str) -> Addressable {
     Addressable {
         checksum: format!("checksum of {name}"),
-        storage_address: format!("https://files.example/{name}"),
+        storage_address: format!("https://store.example/{name}"),
     }
 }
 

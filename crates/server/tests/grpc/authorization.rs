@@ -44,7 +44,7 @@ pub(crate) fn key(number: u32) -> String {
 }
 
 fn file(name: &str, number: u32) -> Option<proto::Addressable> {
-    let storage_address = format!("https://files.org-a.example/{name}/{number}");
+    let storage_address = format!("https://store.org-a.example/{name}/{number}");
     Some(proto::Addressable { checksum: "0".repeat(64), storage_address })
 }
 

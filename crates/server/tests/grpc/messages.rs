@@ -14,7 +14,7 @@ fn key(number: u8) -> String {
 }
 
 fn file(name: &str) -> Option<proto::Addressable> {
-    let storage_address = format!("https://files.org-a.example/{name}");
+    let storage_address = format!("https://store.org-a.example/{name}");
     Some(proto::Addressable { checksum: "aB".repeat(32), storage_address })
 }
 
