@@ -44,7 +44,8 @@ fn each_kind_of_tampering_is_named() {
 
     let cases = [
         (
-            "UPDATE event SET encoded = CAST(substr(encoded, 1, length(encoded) - 1) || x'00' AS BLOB) WHERE position = 7",
+            "UPDATE event SET encoded = CAST(substr(encoded, 1, length(encoded) - 1)
+             || CASE substr(encoded, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE position = 7",
             vec!["event 7: its hash does not follow from its bytes and the hash before".to_owned()],
         ),
         ("DELETE FROM event WHERE position = 7", vec!["event 7 is missing".to_owned()]),
