@@ -21,6 +21,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are different statements.
 const CACHED_STATEMENTS_MAX: usize = 128;
 
+/// What a connection keeps of the file, in KiB. A commit walks through all that its connection keeps, and readers forget theirs after it:
+/// the rest is left to the system, which keeps files too.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+const READER_CACHE_KIB: i64 = 8 * 1024;
+/// Pages in the log after which it is copied into the file. Keys come in no order, so nearly every page changes between two of these: the
+/// rarer they are, the fewer pages are written.
+const CHECKPOINT_PAGES: u32 = 4096;
+
 const EXISTING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// The connection that writes.
@@ -64,7 +72,8 @@ impl Writer {
         connection.pragma_update(None, "synchronous", synchronous)?;
         // Where the system has a stronger way to reach the disk than fsync, which is macOS.
         connection.pragma_update(None, "fullfsync", true)?;
-        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         migrate(&mut connection)?;
         Ok(Self { connection, _folder: Arc::clone(folder) })
     }
@@ -143,7 +152,7 @@ impl Readers {
 pub(crate) fn open_to_read(database: &Path) -> Result<Connection> {
     let connection = open(database, EXISTING)?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
 
