@@ -24,18 +24,20 @@ COMMENT ON COLUMN orchestrator.channel.position IS 'Position of the last event; 
 COMMENT ON COLUMN orchestrator.channel.hash IS 'Hash of the last event; zeros if there is none.';
 COMMENT ON COLUMN orchestrator.channel.time IS 'Time of the last call that changed something; the lowest bigint if there was none.';
 
-CREATE FUNCTION orchestrator.lock_channel_at(a_name text, a_position bigint, a_hash bytea, a_time bigint) RETURNS void
+CREATE FUNCTION orchestrator.advance_channel(
+    a_name text, from_position bigint, from_hash bytea, from_time bigint, to_position bigint, to_hash bytea, to_time bigint
+) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM orchestrator.channel
-    WHERE name = a_name AND position = a_position AND hash = a_hash AND time = a_time
-    FOR UPDATE;
+    UPDATE orchestrator.channel
+    SET position = to_position, hash = to_hash, time = to_time
+    WHERE name = a_name AND position = from_position AND hash = from_hash AND time = from_time;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the log of channel % does not end at position %', a_name, a_position USING ERRCODE = 'ORMOV';
+        RAISE EXCEPTION 'the log of channel % does not end at position %', a_name, from_position USING ERRCODE = 'ORMOV';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION orchestrator.lock_channel_at IS 'Locks a channel if its log ends where it is expected to. For batches that are sent whole: what follows in the transaction does not happen if it does not.';
+COMMENT ON FUNCTION orchestrator.advance_channel IS 'Locks a channel and moves the end of its log, if that is where it is expected. For batches that are sent whole: what follows in the transaction does not happen if it is not.';
 
 CREATE TABLE orchestrator.event (
     channel    text COLLATE "C" NOT NULL,

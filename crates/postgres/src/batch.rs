@@ -3,7 +3,7 @@
 //! It runs at READ COMMITTED: each statement sees what was committed when it began, and since the lock was
 //! there before, that is everything any earlier batch of the channel wrote, in any process. Nothing can run
 //! beside it, so nothing is ever in conflict. Start at [`PostgresBatch::begin`]; which rows a write comes to
-//! stands in [`statements`].
+//! stands in [`rows`].
 
 use std::iter;
 
@@ -85,9 +85,9 @@ pub(crate) async fn apply_at(
     head: &Head,
 ) -> Result<()> {
     let first = *expected == Head::default();
-    let opening =
-        first.then(|| channel::create(channel)).into_iter().chain([channel::lock_at(channel, expected)]);
-    let statements: Vec<_> = opening.chain(statements(channel, writes, events, head)).collect();
+    let created = first.then(|| channel::create(channel));
+    let opening = created.into_iter().chain([channel::advance_from(channel, expected, head)]);
+    let statements: Vec<_> = opening.chain(rows(channel, writes, events)).collect();
     Transaction::new(client, BEGIN).commit(&statements).await
 }
 
@@ -105,13 +105,20 @@ fn head_of(answer: Option<&[Row]>) -> Result<Option<Head>> {
     row.map(|row| channel::read(&Columns::of(channel::TABLE, row))).transpose()
 }
 
-/// One statement for each table and kind of write; none for what does not occur.
+/// The rows of a batch, and where the log ends with it.
 pub(crate) fn statements<'a>(
     channel: &'a ChannelName,
     writes: &'a WriteSet,
     events: &'a [StoredEvent],
     head: &'a Head,
 ) -> Vec<Statement<'a>> {
+    let mut statements = rows(channel, writes, events);
+    statements.push(channel::advance(channel, head));
+    statements
+}
+
+/// One statement for each table and kind of write; none for what does not occur.
+fn rows<'a>(channel: &'a ChannelName, writes: &'a WriteSet, events: &'a [StoredEvent]) -> Vec<Statement<'a>> {
     let mut statements = vec![
         some(&writes.organizations).map(|rows| organization::insert(channel, rows)),
         some(&writes.data_managers).map(|rows| data_manager::insert(channel, rows)),
@@ -134,7 +141,6 @@ pub(crate) fn statements<'a>(
         some(&writes.claimed_addresses).map(|rows| address::claim(channel, rows)),
         some(&writes.released_addresses).map(|rows| address::release(channel, rows)),
         some(events).map(|events| event::append(channel, events)),
-        Some(channel::advance(channel, head)),
     ];
     statements.extend(compute_task::update(&writes.updated_compute_tasks).into_iter().map(Some));
     statements.into_iter().flatten().collect()

@@ -24,18 +24,6 @@ pub(crate) fn lock(channel: &ChannelName) -> Statement<'_> {
     .with(channel.as_str())
 }
 
-/// Locks the channel if its log ends at `expected`; an error with the code [`MOVED`] if it does not.
-pub(crate) fn lock_at<'a>(channel: &'a ChannelName, expected: &'a Head) -> Statement<'a> {
-    Statement::new(
-        "-- channel::lock_at
-        SELECT orchestrator.lock_channel_at($1, $2, $3, $4)",
-    )
-    .with(channel.as_str())
-    .with(bigint(expected.position))
-    .with(expected.hash.as_slice())
-    .with(expected.time.as_micros())
-}
-
 /// Makes the channel, unless somebody else has.
 pub(crate) fn create(channel: &ChannelName) -> Statement<'_> {
     let Head { position, hash, time } = Head::default();
@@ -71,6 +59,25 @@ pub(crate) fn advance<'a>(channel: &'a ChannelName, head: &'a Head) -> Statement
         WHERE name = $1",
     )
     .with(channel.as_str())
+    .with(bigint(head.position))
+    .with(head.hash.as_slice())
+    .with(head.time.as_micros())
+}
+
+/// Locks the channel and moves the end of its log, if that is where it is expected; an error with the code [`MOVED`] if it is not.
+pub(crate) fn advance_from<'a>(
+    channel: &'a ChannelName,
+    expected: &'a Head,
+    head: &'a Head,
+) -> Statement<'a> {
+    Statement::new(
+        "-- channel::advance_from
+        SELECT orchestrator.advance_channel($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .with(channel.as_str())
+    .with(bigint(expected.position))
+    .with(expected.hash.as_slice())
+    .with(expected.time.as_micros())
     .with(bigint(head.position))
     .with(head.hash.as_slice())
     .with(head.time.as_micros())
