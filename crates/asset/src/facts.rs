@@ -169,8 +169,8 @@ pub struct Facts {
     pub models: ByKey<ModelKey, Model>,
     /// Keys of the tasks that use a model by its key; their statuses are in `task_statuses`.
     pub model_users: HashMap<ModelKey, Vec<ComputeTaskKey>>,
-    /// Failure reports by failed asset; `None` if there is none in this channel.
-    pub failure_reports: HashMap<FailedAssetKey, Option<Arc<FailureReport>>>,
+    /// Failure reports by failed asset.
+    pub failure_reports: ByKey<FailedAssetKey, FailureReport>,
     /// Whether an address is in use.
     pub addresses: HashMap<String, bool>,
     /// Keys of the samples of a manager, by creation date and key (core/DST-2).
@@ -219,7 +219,7 @@ impl Needs {
         self.output_assets.retain(|key| !facts.output_assets.contains_key(key));
         self.models.retain(|key| !facts.models.knows(*key));
         self.model_users.retain(|key| !facts.model_users.contains_key(key));
-        self.failure_reports.retain(|key| !facts.failure_reports.contains_key(key));
+        self.failure_reports.retain(|key| !facts.failure_reports.knows(*key));
         self.addresses.retain(|address| !facts.addresses.contains_key(address));
         self.samples_of_managers.retain(|key| !facts.samples_of_managers.contains_key(key));
         self.statuses_in_plans.retain(|key| !facts.statuses_in_plans.contains_key(key));
@@ -237,17 +237,15 @@ impl Facts {
             + self.functions.0.len()
             + self.compute_plans.0.len()
             + self.compute_tasks.0.len()
-            + self.models.0.len();
+            + self.models.0.len()
+            + self.failure_reports.0.len();
         let links = listed(&self.children)
             + listed(&self.unbuilt_tasks)
             + listed(&self.output_assets)
             + listed(&self.model_users)
             + listed(&self.samples_of_managers);
         let organizations = self.organizations.as_ref().map_or(0, BTreeMap::len);
-        let answers = self.task_statuses.len()
-            + self.failure_reports.len()
-            + self.addresses.len()
-            + self.statuses_in_plans.len();
+        let answers = self.task_statuses.len() + self.addresses.len() + self.statuses_in_plans.len();
         organizations + by_key + links + answers
     }
 
@@ -267,11 +265,11 @@ impl Facts {
         self.compute_plans.put_absent(&needs.compute_plans);
         self.compute_tasks.put_absent(&needs.compute_tasks);
         self.models.put_absent(&needs.models);
+        self.failure_reports.put_absent(&needs.failure_reports);
         put_default(&mut self.children, &needs.children);
         put_default(&mut self.unbuilt_tasks, &needs.unbuilt_tasks);
         put_default(&mut self.output_assets, &needs.output_assets);
         put_default(&mut self.model_users, &needs.model_users);
-        put_default(&mut self.failure_reports, &needs.failure_reports);
         put_default(&mut self.addresses, &needs.addresses);
         put_default(&mut self.samples_of_managers, &needs.samples_of_managers);
         put_default(&mut self.statuses_in_plans, &needs.statuses_in_plans);
@@ -285,6 +283,7 @@ impl Facts {
         self.compute_plans.forget_absent(&needs.compute_plans);
         self.compute_tasks.forget_absent(&needs.compute_tasks);
         self.models.forget_absent(&needs.models);
+        self.failure_reports.forget_absent(&needs.failure_reports);
     }
 
     /// Whether the organization is registered in the channel (core/CHN-3).
@@ -387,7 +386,7 @@ impl Facts {
                 }
             }
             Change::FailureReportRegistered(report) => {
-                self.failure_reports.insert(report.asset_key, Some(Arc::clone(report)));
+                self.failure_reports.put(report.asset_key, Arc::clone(report));
             }
             Change::ModelUsed { model, compute_task } => {
                 if let Some(users) = self.model_users.get_mut(model) {

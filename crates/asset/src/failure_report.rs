@@ -178,6 +178,7 @@ impl Command for RegisterFailureReport {
     type Answer = Arc<FailureReport>;
 
     fn needs(&self, _caller: &OrganizationId, facts: &Facts, needs: &mut Needs) {
+        needs.failure_reports.insert(self.asset_key);
         needs.addresses.extend(self.logs_address.iter().map(|address| address.storage_address.clone()));
         match self.asset_type {
             FailedAssetKind::ComputeTask => {
@@ -197,6 +198,8 @@ impl Command for RegisterFailureReport {
 
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         let mut changes = self.fail(call, facts)?;
+        // A task and a function may have the same key, and there is one report for a key.
+        facts.failure_reports.require_free(self.asset_key)?;
         let address = self.logs_address.as_ref().map(|address| address.storage_address.as_str());
         facts.require_free_addresses(address)?;
         let report = Arc::new(FailureReport {
@@ -232,6 +235,6 @@ impl Inquiry for GetFailureReport {
     }
 
     fn answer(&self, facts: &Facts) -> Result<Self::Answer, Refusal> {
-        facts.failure_reports.get(&self.0).cloned().flatten().ok_or_else(|| Refusal::not_found(self.0))
+        facts.failure_reports.require(self.0).cloned()
     }
 }

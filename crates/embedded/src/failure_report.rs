@@ -26,7 +26,7 @@ pub(crate) fn read(record: &Record<'_>) -> Result<FailureReport> {
     })
 }
 
-/// Puts those about these assets.
+/// Puts those about these assets; of other channels, only that there is one (core/CHN-6).
 pub(crate) fn load(
     connection: &Connection,
     channel: &ChannelName,
@@ -38,13 +38,17 @@ pub(crate) fn load(
     }
     let sql = format!(
         "-- failure_report::load
-        SELECT {COLUMNS}
+        SELECT channel, {COLUMNS}
         FROM failure_report
-        WHERE asset_key IN (SELECT value FROM rarray(?1)) AND channel = ?2"
+        WHERE asset_key IN (SELECT value FROM rarray(?1))"
     );
-    for_each(connection, TABLE, &sql, params![array(assets), channel.as_str()], |record| {
-        let report = read(record)?;
-        facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
+    for_each(connection, TABLE, &sql, params![array(assets)], |record| {
+        let key = record.key("asset_key")?;
+        if record.text("channel")? == channel.as_str() {
+            facts.failure_reports.put(key, Arc::new(read(record)?));
+        } else {
+            facts.failure_reports.put_elsewhere(key);
+        }
         Ok(())
     })
 }

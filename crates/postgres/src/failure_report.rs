@@ -10,28 +10,24 @@ use persistence::Result;
 use tokio_postgres::types::Json;
 
 use crate::load::Query;
-use crate::row::Columns;
+use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
 
 pub(crate) const TABLE: &str = "failure_report";
 
 pub(crate) const COLUMNS: &str = "asset_key, asset_type, error_type, logs_address, owner, creation_date";
 
-/// Failure reports by the key of what failed.
+/// Failure reports by the key of what failed; of other channels, only that there is one (core/CHN-6).
 pub(crate) fn load<'a>(channel: &'a ChannelName, keys: &'a BTreeSet<FailedAssetKey>) -> Query<'a> {
     let statement = Statement::new(format!(
         "-- failure_report::load
-        SELECT {COLUMNS}
+        SELECT {COLUMNS}, asset_key AS key, channel = $1 AS here
         FROM orchestrator.failure_report
-        WHERE asset_key = ANY ($2) AND channel = $1"
+        WHERE asset_key = ANY ($2)"
     ))
     .with(channel.as_str())
     .with_keys(keys);
-    Query::new(TABLE, statement, |row, facts| {
-        let report = read(row)?;
-        facts.failure_reports.insert(report.asset_key, Some(Arc::new(report)));
-        Ok(())
-    })
+    Query::new(TABLE, statement, |row, facts| put_by_key(row, &mut facts.failure_reports, read))
 }
 
 /// New failure reports.

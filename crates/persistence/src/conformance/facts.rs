@@ -31,6 +31,7 @@ pub async fn what_is_not_there_is_known_to_be_absent(store: Arc<dyn Store>) -> R
         assert_eq!(facts.compute_plans.require_free(key(1)), Ok(()));
         assert_eq!(facts.compute_tasks.require_free(key(1)), Ok(()));
         assert_eq!(facts.models.require_free(key(1)), Ok(()));
+        assert_eq!(facts.failure_reports.require_free(key(1)), Ok(()));
         // The rest is empty.
         assert_eq!(facts.organizations, Some(Default::default()));
         assert_eq!(facts.task_status(key(1)), None);
@@ -38,7 +39,6 @@ pub async fn what_is_not_there_is_known_to_be_absent(store: Arc<dyn Store>) -> R
         assert_eq!(facts.unbuilt_tasks[&key(1)], []);
         assert_eq!(facts.output_assets[&key(1)], []);
         assert_eq!(facts.model_users[&key(1)], []);
-        assert_eq!(facts.failure_reports[&key(1)], None);
         assert!(!facts.addresses["nowhere"]);
         assert_eq!(facts.samples_of_managers[&key(1)], []);
         assert_eq!(facts.statuses_in_plans[&key(1)], HashSet::new());

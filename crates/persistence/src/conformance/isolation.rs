@@ -50,6 +50,7 @@ pub async fn a_key_of_another_channel_is_taken(store: Arc<dyn Store>) -> Result<
         compute_plans: [key(1), key(5)].into(),
         compute_tasks: [key(1), key(5)].into(),
         models: [key(1), key(5)].into(),
+        failure_reports: [key(1), key(5)].into(),
         ..Needs::default()
     };
     for facts in load_in(&*store, &other_channel(), &needs).await? {
@@ -59,6 +60,7 @@ pub async fn a_key_of_another_channel_is_taken(store: Arc<dyn Store>) -> Result<
         assert_taken(&facts.compute_plans);
         assert_taken(&facts.compute_tasks);
         assert_taken(&facts.models);
+        assert_taken(&facts.failure_reports);
     }
     Ok(())
 }
@@ -93,7 +95,7 @@ pub async fn no_way_leads_to_another_channel(store: Arc<dyn Store>) -> Result<()
         assert_eq!(facts.unbuilt_tasks[&key(1)].len(), 2);
         assert_eq!(facts.output_assets[&key(1)].len(), 1);
         assert_eq!(facts.model_users[&key(1)].len(), 1);
-        assert!(facts.failure_reports[&key(1)].is_some());
+        assert!(facts.failure_reports.get(key(1)).is_some());
         assert!(facts.addresses[&file("model/1").storage_address]);
         assert_eq!(facts.samples_of_managers[&key(1)].len(), 1);
         assert_eq!(facts.statuses_in_plans[&key(1)].len(), 2);
@@ -106,7 +108,7 @@ pub async fn no_way_leads_to_another_channel(store: Arc<dyn Store>) -> Result<()
         assert!(facts.unbuilt_tasks[&key(1)].is_empty());
         assert!(facts.output_assets[&key(1)].is_empty());
         assert!(facts.model_users[&key(1)].is_empty());
-        assert!(facts.failure_reports[&key(1)].is_none());
+        assert!(facts.failure_reports.get(key(1)).is_none());
         assert!(!facts.addresses[&file("model/1").storage_address]);
         assert!(facts.samples_of_managers[&key(1)].is_empty());
         assert!(facts.statuses_in_plans[&key(1)].is_empty());

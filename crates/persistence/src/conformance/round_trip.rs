@@ -327,11 +327,11 @@ pub async fn failure_reports(store: Arc<dyn Store>) -> Result<()> {
     let needs = Needs { failure_reports: [1, 2, 3, 4, 5].map(key).into(), ..Needs::default() };
     for facts in load(&*store, &needs).await? {
         for report in &reports {
-            let found = facts.failure_reports.get(&report.asset_key).and_then(Option::as_deref);
+            let found = facts.failure_reports.get(report.asset_key).map(|found| &**found);
             assert_eq!(found, Some(report));
         }
         // Asked for, and not there.
-        assert_eq!(facts.failure_reports.get(&key(5)), Some(&None));
+        assert_eq!(facts.failure_reports.require_free(key(5)), Ok(()));
     }
     Ok(())
 }
