@@ -123,7 +123,7 @@ fn verify(organization: &[u8], certificate: Option<&CertificateIdentity>) -> Res
     }
     // One text for every reason: it must not tell whose authorities are known here.
     Err(Refusal::permission_denied(format!(
-        "the client certificate does not prove organization {organization:?}"
+        "invalid MSPID: the client certificate does not prove organization {organization:?}"
     ))
     .into())
 }

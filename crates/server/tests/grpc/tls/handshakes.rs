@@ -137,8 +137,10 @@ async fn the_certificate_is_checked_after_the_organization_and_before_the_channe
     let server = files.start().await;
     let pair = files.authority.issue(&["OrgA"], |_| {});
     let connection = files.connect(&server, Some(&pair));
-    let no_proof =
-        (Code::PermissionDenied, "OE0102: the client certificate does not prove organization \"OrgA\"");
+    let no_proof = (
+        Code::PermissionDenied,
+        "OE0102: invalid MSPID: the client certificate does not prove organization \"OrgA\"",
+    );
     let table: [(wire::Headers<'_>, _); 3] = [
         (&[], (Code::FailedPrecondition, "OE0003: missing or invalid header 'mspid'")),
         (&[("mspid", b"OrgA")], no_proof),
