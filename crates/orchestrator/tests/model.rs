@@ -34,7 +34,7 @@ use proptest::test_runner::TestRunner;
 use service::{Options, Service};
 use tokio::runtime::Runtime;
 
-use crate::generator::{Reached, Step, prologue, steps};
+use crate::generator::{PLANS, Reached, Step, TASKS, prologue, steps};
 use crate::operation::{Call, Channel, Kind, List, Operation};
 use crate::reference::Reference;
 use crate::shrinking::shrink;
@@ -192,10 +192,12 @@ fn inventory() -> Vec<Call> {
     ];
     let lists = lists.into_iter().map(|list| Operation::List { list, page_size: 0 });
     let models = (0..20).map(|number| Operation::Get { kind: Kind::Model, number });
-    let plans = (0..4).map(|plan| Operation::IsPlanRunning { plan });
+    let plans = (0..PLANS).map(|plan| Operation::IsPlanRunning { plan });
     let datasets = (0..4).map(|manager| Operation::Dataset { manager });
-    let inputs = (0..24).map(|task| Operation::TaskInputs { task });
-    let operations: Vec<Operation> = lists.chain(models).chain(plans).chain(datasets).chain(inputs).collect();
+    let of_tasks =
+        (0..TASKS).flat_map(|task| [Operation::TaskInputs { task }, Operation::TaskModels { task }]);
+    let operations: Vec<Operation> =
+        lists.chain(models).chain(plans).chain(datasets).chain(of_tasks).collect();
     let call = |channel, operation| Call { channel, caller: 0, operation };
     CHANNELS
         .iter()

@@ -29,8 +29,11 @@ pub(crate) struct Step {
 /// In which way a call comes out.
 pub(crate) fn way(reference: &Reference, call: &Call) -> (String, String) {
     let mut after = reference.clone();
+    let is_registration = matches!(call.operation, Operation::RegisterTasks { .. });
     let way = match after.call(call) {
         Ok(answer) if answer == "true" || answer == "false" => format!("ok, {answer}"),
+        // A task that is over from the start does not end its plan (compute/PLAN-42, PLAN-51).
+        Ok(answer) if is_registration && answer.contains("Failed") => "ok, born failed".to_owned(),
         Ok(_) => format!("ok, {} events", after.count_news(reference, call.channel).min(4)),
         Err(refused) => refused.rule.to_owned(),
     };
@@ -144,9 +147,9 @@ const CEDAR: Organization = 2;
 /// Numbers of each kind, by how many there are; a few are beyond what anybody registers.
 const MANAGERS: Number = 4;
 const SAMPLES: Number = 6;
-const FUNCTIONS: Number = 8;
-const PLANS: Number = 4;
-const TASKS: Number = 24;
+const FUNCTIONS: Number = 14;
+pub(crate) const PLANS: Number = 6;
+pub(crate) const TASKS: Number = 28;
 const MODELS: Number = 20;
 const ADDRESSES: Number = 24;
 
@@ -272,12 +275,14 @@ fn outputs_of(
 fn new_models() -> impl Strategy<Value = Vec<NewModel>> {
     let model = (number(MODELS), output(), 0..ADDRESSES, prop::option::weighted(0.05, known_number(TASKS)));
     let models = prop_oneof![20 => prop::collection::vec(model, 1..4), 1 => Just(Vec::new())];
-    (known_number(TASKS), models).prop_map(|(task, models)| {
-        let model = |(model, output, address, other_task): (_, _, _, Option<Number>)| NewModel {
-            model,
+    let twins = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (known_number(TASKS), models, twins).prop_map(|(task, models, (same_key, same_address))| {
+        let first = models.first().copied();
+        let model = |(model, output, address, other_task): (Number, _, Number, Option<Number>)| NewModel {
+            model: first.filter(|_| same_key).map_or(model, |first| first.0),
             task: other_task.unwrap_or(task),
             output,
-            address,
+            address: first.filter(|_| same_address).map_or(address, |first| first.2),
         };
         models.into_iter().map(model).collect()
     })
@@ -487,14 +492,18 @@ pub(crate) fn prologue() -> Vec<Call> {
     call(0, BIRCH, O::RegisterPlan { plan: 1 });
     call(0, CEDAR, O::RegisterPlan { plan: 2 });
     call(1, ALDER, O::RegisterPlan { plan: 3 });
-    for function in 0..FUNCTIONS - 2 {
+    call(0, ALDER, O::RegisterPlan { plan: 4 });
+    for function in [0, 1, 2, 3, 4, 5, 7, 9, 13] {
         let (channel, description) = (u8::from(function == 5), 110 + 2 * function);
         let grant = everybody();
         call(channel, ALDER, O::RegisterFunction { function, grant, description, archive: description + 1 });
-        if function != 3 {
-            for action in [BuildStep::Building, BuildStep::Ready] {
-                call(channel, ALDER, O::FunctionAction { function, action: Some(action) });
-            }
+        let steps: &[BuildStep] = match function {
+            3 | 9 => &[],
+            13 => &[BuildStep::Building],
+            _ => &[BuildStep::Building, BuildStep::Ready],
+        };
+        for action in steps {
+            call(channel, ALDER, O::FunctionAction { function, action: Some(*action) });
         }
     }
     let task = |task, function, plan, inputs: Inputs| {
@@ -511,23 +520,34 @@ pub(crate) fn prologue() -> Vec<Call> {
         task(3, 2, 0, of_2.clone()),
         task(4, 3, 0, of_2),
         task(5, 1, 0, vec![("model", Source::Output(1, "model"))]),
-        task(6, 1, 0, vec![]),
-        task(7, 1, 0, vec![("model", Source::Output(6, "model"))]),
+        task(6, 1, 4, vec![]),
+        task(7, 1, 4, vec![("model", Source::Output(6, "model"))]),
+        task(8, 1, 0, vec![]),
+        task(9, 2, 0, vec![("model", Source::Output(8, "model"))]),
+        task(10, 2, 0, vec![("model", Source::Output(8, "model"))]),
+        task(11, 7, 0, vec![("model", Source::Output(8, "model"))]),
     ];
     call(0, ALDER, O::RegisterTasks { tasks });
     call(1, ALDER, O::RegisterTasks { tasks: vec![task(TASKS - 1, 5, 3, vec![])] });
-    let mut act = |channel, task, action| {
-        call(channel, BIRCH, O::TaskAction { task, action: Some(action), log: false });
-    };
-    [0, 1].into_iter().for_each(|task| act(0, task, TaskStep::Executing));
-    act(1, TASKS - 1, TaskStep::Executing);
-    act(1, TASKS - 1, TaskStep::Done);
-    // A task that is done and whose model is disabled (compute/TASK-13).
-    act(0, 6, TaskStep::Executing);
-    act(0, 7, TaskStep::Canceled);
-    let models = vec![NewModel { model: MODELS - 1, task: 6, output: "model", address: 140 }];
-    call(0, BIRCH, O::RegisterModels { models });
-    call(0, BIRCH, O::TaskAction { task: 6, action: Some(TaskStep::Done), log: false });
+    let act = |task, action| O::TaskAction { task, action: Some(action), log: false };
+    [0, 1].into_iter().for_each(|task| call(0, BIRCH, act(task, TaskStep::Executing)));
+    // Whoever finishes task 1 wakes two children, and not in the order in which they were registered (compute/CASC-2).
+    call(0, BIRCH, act(0, TaskStep::Done));
+    call(1, BIRCH, act(TASKS - 1, TaskStep::Executing));
+    call(1, BIRCH, act(TASKS - 1, TaskStep::Done));
+    // A task that is done and whose model is disabled (compute/TASK-13), and one whose model is there.
+    call(0, BIRCH, act(7, TaskStep::Canceled));
+    for (task, model, address) in [(6, MODELS - 1, 140), (8, MODELS - 2, 141)] {
+        call(0, BIRCH, act(task, TaskStep::Executing));
+        call(
+            0,
+            BIRCH,
+            O::RegisterModels { models: vec![NewModel { model, task, output: "model", address }] },
+        );
+        call(0, BIRCH, act(task, TaskStep::Done));
+    }
     call(0, BIRCH, O::DisableOutput { task: 6, output: "model" });
+    // A task whose performance is awaited, and one that may make several models.
+    [9, 11].into_iter().for_each(|task| call(0, BIRCH, act(task, TaskStep::Executing)));
     calls
 }

@@ -62,7 +62,7 @@ impl Channel {
         require(first.task != MALFORMED, INVALID, "compute/MODEL-3")?;
         find(&self.tasks, first.task)?;
         let mut answer = Vec::new();
-        for NewModel { model: number, task, output, address } in models {
+        for (place, NewModel { model: number, task, output, address }) in models.iter().enumerate() {
             require(*task == first.task, BAD, "compute/MODEL-5")?;
             require(*number != MALFORMED, INVALID, "compute/MODEL-4, its key")?;
             let task = self.require_executing_worker(caller, *task)?;
@@ -75,7 +75,12 @@ impl Channel {
                 .filter(|model| model.task == first.task && model.output == *output)
                 .count();
             require(multiple || before == 0, CONFLICT, "compute/MODEL-4, not multiple")?;
+            let before_it = &models[..place];
+            let has_twin = before_it.iter().any(|other| other.model == *number);
+            require(!has_twin, CONFLICT, "compute/DEF-21, the same key")?;
             self.require_free(&self.models, *number)?;
+            let has_twin = before_it.iter().any(|other| other.address == *address);
+            require(!has_twin, CONFLICT, "compute/DEF-21, the same address")?;
             self.claim(*address)?;
             let model = Model {
                 number: *number,
