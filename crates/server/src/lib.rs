@@ -55,6 +55,7 @@ mod server;
 mod slots;
 mod status;
 mod stopping;
+mod throttle;
 mod timestamp;
 pub mod tls;
 mod transport;
