@@ -21,6 +21,7 @@ mod connection;
 mod data_manager;
 mod data_sample;
 mod dataset;
+mod decoded_size;
 mod event;
 mod expiry;
 mod failure_report;
