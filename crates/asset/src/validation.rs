@@ -36,8 +36,11 @@ impl Violations {
     }
 
     /// Records that `field` is wrong because of `reason`.
-    pub fn add(&mut self, field: impl Into<String>, reason: &'static str) {
-        self.found.push((field.into(), reason));
+    pub fn add(&mut self, field: &str, reason: &'static str) {
+        // Once is enough: there may be a million of it in one message.
+        if !self.found.iter().any(|(found, because)| found == field && *because == reason) {
+            self.found.push((field.to_owned(), reason));
+        }
     }
 
     /// Records `reason` unless `holds`.
@@ -171,5 +174,22 @@ impl Violations {
             self.require(field, named, "must not name an organization without a name");
         }
         permissions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_once_however_often_it_is_there() {
+        // core/VAL-13
+        let mut violations = Violations::new("function", Policy::default());
+        for field in ["b", "a", "b", "b", "a"] {
+            violations.add(field, "is wrong");
+        }
+        violations.require("a", false, "is too long");
+        let refusal = violations.finish().unwrap_err().to_string();
+        assert_eq!(refusal, "OE0101: function is not valid: a: is too long; a: is wrong; b: is wrong");
     }
 }

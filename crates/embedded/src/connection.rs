@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::migration::migrate;
 
-/// Most reads at a time.
-const READERS_MAX: usize = 4;
+/// Most reads at a time: more than lists and subscribers that are behind take together.
+const READERS_MAX: usize = 10;
 /// How long a statement waits for a lock of the file. Only the recovery after a crash takes one from readers.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are different statements.

@@ -4,19 +4,23 @@ use asset::key::Key;
 use asset::{ChannelName, EventId, Timestamp};
 use bytes::Bytes;
 use persistence::event_log::Hash;
-use persistence::{ByTimeAndPosition, EventFilter, Page, PageRequest, SortOrder, StoredEvent};
+use persistence::{
+    ByTimeAndPosition, EventFilter, EventLimit, Page, PageRequest, Room, SortOrder, StoredEvent,
+};
 use rusqlite::{Connection, params};
 
 use crate::error::Result;
 use crate::list::{List, NEWEST_FIRST, OLDEST_FIRST};
-use crate::record::{Record, collect, to_integer, to_json};
+use crate::record::{Record, collect, collect_within, to_integer, to_json};
 
 pub(crate) const TABLE: &str = "event";
 pub(crate) const COLUMNS: &str =
     "id, position, timestamp, asset_kind, event_kind, asset_key, metadata, encoded, hash";
 
-/// Every entry that is asked for is there (core/EVT-18).
-const METADATA_CONTAINED: &str = "NOT EXISTS (
+/// Every entry that is asked for is there (core/EVT-18). More are not looked for than an event has, whatever their number.
+fn metadata_contained(entries: usize) -> String {
+    format!(
+        "CASE WHEN (SELECT count(*) FROM json_each(event.metadata)) < {entries} THEN false ELSE NOT EXISTS (
         SELECT 1
         FROM json_each(?) AS asked
         WHERE NOT EXISTS (
@@ -24,7 +28,9 @@ const METADATA_CONTAINED: &str = "NOT EXISTS (
             FROM json_each(event.metadata) AS stored
             WHERE stored.key = asked.key AND stored.value = asked.value
         )
-    )";
+    ) END"
+    )
+}
 
 /// The event of a record.
 pub(crate) fn read(record: &Record<'_>) -> Result<StoredEvent> {
@@ -58,7 +64,7 @@ pub(crate) fn list(
         .only_if("asset_key = ?", filter.asset_key)
         .only_if("asset_kind = ?", filter.asset_kind)
         .only_if("event_kind = ?", filter.event_kind)
-        .only_if(METADATA_CONTAINED, metadata)
+        .only_if(&metadata_contained(filter.metadata.len()), metadata)
         .only_if("timestamp >= ?", filter.start.map(Timestamp::as_micros))
         .only_if("timestamp <= ?", filter.end.map(Timestamp::as_micros))
         .page(connection, order, page, |record| {
@@ -72,7 +78,7 @@ pub(crate) fn after(
     connection: &Connection,
     channel: &ChannelName,
     position: u64,
-    limit: usize,
+    limit: EventLimit,
 ) -> Result<Vec<StoredEvent>> {
     let sql = format!(
         "-- event::after
@@ -82,7 +88,10 @@ pub(crate) fn after(
         ORDER BY position
         LIMIT ?3"
     );
-    collect(connection, TABLE, &sql, params![channel.as_str(), to_integer(position), to_integer(limit)], read)
+    let parameters = params![channel.as_str(), to_integer(position), to_integer(limit.events)];
+    let (events, _ended_early) =
+        collect_within(Room::new(limit.bytes), connection, TABLE, &sql, parameters, read)?;
+    Ok(events)
 }
 
 /// Where an event stands in the log.

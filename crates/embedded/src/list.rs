@@ -5,11 +5,13 @@
 
 use asset::ChannelName;
 use asset::key::Key;
-use persistence::{ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, Page, PageRequest, Start};
+use persistence::{
+    ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, PAGE_BYTES_MAX, Page, PageRequest, Room, Start,
+};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use crate::error::Result;
-use crate::record::{Record, collect, to_integer};
+use crate::record::{Record, collect_within, to_integer};
 
 /// An order, and what is true of the rows after a [`Place`] in it.
 pub(crate) struct Order {
@@ -113,8 +115,10 @@ impl List {
         self.sql += &format!("\nORDER BY {}\nLIMIT ? OFFSET ?", order.by);
         self.parameters.push(Box::new(to_integer(request.size).saturating_add(1)));
         self.parameters.push(Box::new(offset));
-        let items = collect(connection, self.table, &self.sql, params_from_iter(self.parameters), read)?;
-        Ok(Page::cut(items, request.size))
+        let parameters = params_from_iter(self.parameters);
+        let room = Room::new(PAGE_BYTES_MAX);
+        let (items, ended_early) = collect_within(room, connection, self.table, &self.sql, parameters, read)?;
+        Ok(Page::cut(items, request.size, ended_early))
     }
 
     fn and(&mut self, condition: &str) {

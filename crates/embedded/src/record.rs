@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use asset::key::Key;
 use asset::{OrganizationId, Timestamp};
+use persistence::Room;
 use rusqlite::types::{FromSql, Value, ValueRef};
 use rusqlite::vtab::array::Array;
 use rusqlite::{Connection, Params, Row};
@@ -56,7 +57,41 @@ pub(crate) fn collect<T>(
     Ok(items)
 }
 
+/// Like [`collect`], but ends before the first row for which there is no room any more. Says whether there was one.
+pub(crate) fn collect_within<T>(
+    mut room: Room,
+    connection: &Connection,
+    table: &'static str,
+    sql: &str,
+    parameters: impl Params,
+    mut read: impl FnMut(&Record<'_>) -> Result<T>,
+) -> Result<(Vec<T>, bool)> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        let record = Record { table, row };
+        if !room.takes(record.bytes()?) {
+            return Ok((items, true));
+        }
+        items.push(read(&record)?);
+    }
+    Ok((items, false))
+}
+
 impl Record<'_> {
+    /// The bytes of its texts and blobs.
+    fn bytes(&self) -> Result<usize> {
+        let columns = 0..self.row.as_ref().column_count();
+        let bytes = columns.map(|column| -> Result<usize> {
+            Ok(match self.row.get_ref(column)? {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+                _ => 0,
+            })
+        });
+        bytes.sum()
+    }
+
     /// A value that SQLite knows.
     pub(crate) fn get<T: FromSql>(&self, column: &str) -> Result<T> {
         self.row.get(column).map_err(|error| self.corrupt(column, error))

@@ -10,8 +10,8 @@ use asset::{
 use async_trait::async_trait;
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter, Result,
-    SortOrder, Stages, Store, StoredEvent, WriteSet,
+    DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
+    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::{Mutex, broadcast};
 
@@ -186,7 +186,7 @@ impl Store for Embedded {
         &self,
         channel: &ChannelName,
         position: u64,
-        limit: usize,
+        limit: EventLimit,
     ) -> Result<Vec<StoredEvent>> {
         let channel = channel.clone();
         self.readers.read(move |connection| event::after(connection, &channel, position, limit)).await

@@ -8,7 +8,7 @@ use asset::{Change, Facts, Needs};
 use embedded::Embedded;
 use persistence::conformance::samples::{channel, compute_plan, key};
 use persistence::conformance::steps::{apply, first, known, load};
-use persistence::{ComputePlanFilter, Stages, Store};
+use persistence::{ComputePlanFilter, EventLimit, Stages, Store};
 use rusqlite::Connection;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -72,7 +72,7 @@ async fn a_row_that_cannot_be_read_is_named() -> Outcome {
         let plans =
             store.compute_plans(&channel(), ComputePlanFilter::default(), first(10)).await.map(|_| ());
         let head = store.head(&channel()).await.map(|_| ());
-        let events = store.events_after(&channel(), 0, 10).await.map(|_| ());
+        let events = store.events_after(&channel(), 0, EventLimit::events(10)).await.map(|_| ());
         let errors: Vec<_> = [plans, head, events].into_iter().filter_map(Result::err).collect();
         // Exactly the reader of the row stumbles, and tells table, column and key.
         assert!(

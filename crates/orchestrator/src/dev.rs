@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
-use server::tls::Tls;
 use server::{Membership, ServerOptions};
 
 use crate::certs::Layout;
 use crate::configuration::Channels;
+use crate::reload::{AccessFiles, ChannelSource, RELOAD_INTERVAL};
 use crate::standalone::Standalone;
 use crate::{stop, telemetry};
 
@@ -61,26 +61,31 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
              if that is what you want, add --insecure-listen-beyond-loopback"
         );
     }
-    let channels = match &dev.channels {
-        Some(file) => Channels::load(file)?.members,
-        None => default_channels(3),
-    };
+    let (access, reload) = access_files(&dev)?.load()?;
     let directory = (!dev.memory).then_some(dev.data.as_path());
-    let hint = usage(&channels);
-    let mut options = ServerOptions::new(Membership::new(channels));
-    if let Some(directory) = &dev.mtls {
-        options.access.tls = Some(Tls::load(&Layout::new(directory)?.files())?);
-    }
-    let mut server = Standalone::start_with(directory, options, dev.listen).await?;
+    let hint = usage(&access.membership);
+    let mut server = Standalone::start_with(directory, ServerOptions::new(access), dev.listen).await?;
     let http =
         server::admin::listen(dev.http).await.with_context(|| format!("cannot listen on {}", dev.http))?;
     greet(&dev, server.address, http.address().context("cannot tell where HTTP listens")?, hint)?;
     let (state, metrics) = (server.state.clone(), Arc::clone(&server.metrics));
+    let reload = reload.run(server.access_control.clone(), Some(RELOAD_INTERVAL));
     tokio::select! {
         () = stop::requested() => server.stop().await,
         ended = server.ended() => ended,
         ended = http.serve(state, Some(metrics)) => ended.context("the HTTP server ended"),
+        () = reload => Err(anyhow!("the files are not watched any more")),
     }
+}
+
+/// The files that say who gets in: those of `serve`, as far as they were named.
+fn access_files(dev: &Dev) -> anyhow::Result<AccessFiles> {
+    let tls = dev.mtls.as_ref().map(|directory| Layout::new(directory)).transpose()?;
+    let channels = match &dev.channels {
+        Some(file) => ChannelSource::File(file.clone()),
+        None => ChannelSource::Fixed(Channels { members: default_channels(3) }),
+    };
+    Ok(AccessFiles { tls: tls.map(|layout| layout.files()), channels })
 }
 
 /// `mychannel` with so many organizations.
@@ -90,10 +95,8 @@ pub(crate) fn default_channels(organizations: usize) -> BTreeMap<String, BTreeSe
 }
 
 /// Somebody who may call, and where.
-fn usage(channels: &BTreeMap<String, BTreeSet<String>>) -> Option<(String, String)> {
-    let mut members =
-        channels.iter().flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)));
-    members.next().map(|(channel, member)| (channel.clone(), member.clone()))
+fn usage(membership: &Membership) -> Option<(String, String)> {
+    membership.iter().min().map(|(channel, member)| (channel.to_string(), member.to_string()))
 }
 
 fn greet(

@@ -17,6 +17,8 @@ use crate::configuration::Channels;
 
 /// How often certificates are looked at that expire soon.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// How often the files are read, unless a setting says otherwise.
+pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// How long after a change the files are read once more, so that somebody who writes several of them can finish.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -25,15 +27,41 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(crate) struct AccessFiles {
     /// Certificates and authorities; `None`: plain text.
     pub tls: Option<Files>,
+    /// Who is a member where.
+    pub channels: ChannelSource,
+}
+
+/// Who says who is a member where.
+#[derive(Clone, Debug)]
+pub(crate) enum ChannelSource {
     /// The channel file.
-    pub channels: PathBuf,
+    File(PathBuf),
+    /// Nobody: they are always the same.
+    Fixed(Channels),
 }
 
 /// What was in the files at one moment.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     tls: Option<Material>,
+    /// The text of the channel file, if there is one.
     channels: String,
+}
+
+impl ChannelSource {
+    fn read(&self) -> anyhow::Result<String> {
+        Ok(match self {
+            Self::File(file) => Channels::read(file)?,
+            Self::Fixed(_) => String::new(),
+        })
+    }
+
+    fn channels(&self, text: &str) -> anyhow::Result<Channels> {
+        Ok(match self {
+            Self::File(file) => Channels::of_file(file, text)?,
+            Self::Fixed(channels) => channels.clone(),
+        })
+    }
 }
 
 impl AccessFiles {
@@ -50,19 +78,19 @@ impl AccessFiles {
 
     /// Everything that keeps the files from being used, as far as one does not hide the other.
     pub(crate) fn problems(&self) -> Vec<anyhow::Error> {
-        let channels = Channels::load(&self.channels).err().map(anyhow::Error::new);
+        let channels = self.channels.read().and_then(|text| self.channels.channels(&text)).err();
         let tls = self.tls.as_ref().and_then(|files| Tls::load(files).err()).map(anyhow::Error::new);
         channels.into_iter().chain(tls).collect()
     }
 
     fn read(&self) -> anyhow::Result<Contents> {
         let tls = self.tls.as_ref().map(Files::read).transpose()?;
-        Ok(Contents { tls, channels: Channels::read(&self.channels)? })
+        Ok(Contents { tls, channels: self.channels.read()? })
     }
 
     fn access(&self, contents: &Contents) -> anyhow::Result<Access> {
         let Contents { tls, channels } = contents;
-        let channels = Channels::of_file(&self.channels, channels)?;
+        let channels = self.channels.channels(channels)?;
         let tls = tls.as_ref().map(Tls::new).transpose()?;
         Ok(Access { membership: Membership::new(channels.members), tls })
     }
@@ -230,7 +258,8 @@ mod tests {
         // core/DEF-8, CHN-7
         let volume = Volume::new();
         volume.swap("one", "channels: {a: [x]}");
-        let (mut reload, control, first) = start(AccessFiles { tls: None, channels: volume.file() });
+        let (mut reload, control, first) =
+            start(AccessFiles { tls: None, channels: ChannelSource::File(volume.file()) });
         reload.look(&control).await;
         assert!(Arc::ptr_eq(&control.now(), &first), "nothing has changed");
 
@@ -266,7 +295,7 @@ mod tests {
         let channels = folder.path().join("channels.yaml");
         fs::write(&channels, "channels: {a: [x]}").unwrap();
         let (mut reload, control, first) =
-            start(AccessFiles { tls: Some(files), channels: channels.clone() });
+            start(AccessFiles { tls: Some(files), channels: ChannelSource::File(channels.clone()) });
 
         // A new certificate without its key, as in the middle of a renewal, holds up the channels, too.
         fs::copy(&others.certificate, certificate).unwrap();

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::configuration::ServeConfiguration;
 use crate::configuration::environment::Tls as TlsConfiguration;
-use crate::reload::AccessFiles;
+use crate::reload::{AccessFiles, ChannelSource};
 use crate::telemetry::Traces;
 use crate::{stop, telemetry};
 
@@ -102,7 +102,7 @@ fn start_service(store: Postgres, metrics: &Arc<Metrics>, configuration: &ServeC
 /// The files that say who gets in.
 pub(crate) fn access_files(configuration: &ServeConfiguration) -> AccessFiles {
     let tls = configuration.grpc.tls.as_ref().map(files);
-    AccessFiles { tls, channels: configuration.channel_file.clone() }
+    AccessFiles { tls, channels: ChannelSource::File(configuration.channel_file.clone()) }
 }
 
 fn files(tls: &TlsConfiguration) -> Files {

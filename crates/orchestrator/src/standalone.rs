@@ -8,7 +8,7 @@ use anyhow::Context;
 use asset::Policy;
 use embedded::Embedded;
 use persistence::Store;
-use server::{Membership, Metrics, Server, ServerOptions, ServerState};
+use server::{AccessControl, Membership, Metrics, Server, ServerOptions, ServerState};
 use service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 pub(crate) struct Standalone {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Decides who gets in.
+    pub access_control: AccessControl,
     /// What operators can be told of it.
     pub state: ServerState,
     /// What it counts and measures.
@@ -70,12 +72,12 @@ impl Standalone {
         env!("CARGO_PKG_VERSION").clone_into(&mut options.version);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(service.clone(), options);
-        let state = server.state();
+        let (access_control, state) = (server.access_control(), server.state());
         let server = tokio::spawn(server.serve(listener, async {
             // A dropped handle stops the server as well.
             let _stop_or_dropped = stopped.await;
         }));
-        Ok(Self { address, state, metrics, service, stop, server })
+        Ok(Self { address, access_control, state, metrics, service, stop, server })
     }
 
     /// Waits until the server has ended by itself, which it only does for a reason.

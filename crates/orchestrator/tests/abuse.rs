@@ -19,6 +19,8 @@ use attack::{ATTACKS, Attack, Attacker};
 use client::{Client, ClientOptions, Pair, Tls};
 use process::{Process, orchestrator};
 
+/// Data samples that the attacker has registered.
+const SAMPLES: u32 = 10_000;
 /// Calls in a round; the slowest but one of them counts.
 const CALLS: u32 = 60;
 /// Rounds before, and during each attack, at least; the median counts, for other processes share the machine.
@@ -46,18 +48,51 @@ struct Member {
 }
 
 impl Member {
-    async fn connect(certificates: &Path, address: &str) -> Self {
-        let read = |name: &str| std::fs::read_to_string(certificates.join(name)).unwrap();
-        let mut options = ClientOptions::new(format!("https://{address}"), "MyOrg1MSP", "mychannel");
+    /// A member that has registered.
+    async fn connect(certificates: &Path, address: &str, organization: &str) -> Self {
+        let read = |name: String| std::fs::read_to_string(certificates.join(name)).unwrap();
+        let mut options = ClientOptions::new(format!("https://{address}"), organization, "mychannel");
         options.tls = Some(Tls {
-            authorities: read("server/cacert/ca.crt"),
+            authorities: read("server/cacert/ca.crt".into()),
             server_name: None,
             pair: Some(Pair {
-                certificates: read("organizations/MyOrg1MSP/tls.crt"),
-                key: read("organizations/MyOrg1MSP/tls.key"),
+                certificates: read(format!("organizations/{organization}/tls.crt")),
+                key: read(format!("organizations/{organization}/tls.key")),
             }),
         });
-        Self { client: Client::connect(options).await.unwrap(), plans: 0 }
+        let client = Client::connect(options).await.unwrap();
+        client.call(proto::RegisterOrganizationParam { address: String::new() }).await.unwrap();
+        Self { client, plans: 0 }
+    }
+
+    /// Registers so many data samples that a list of them is long.
+    async fn register_samples(&mut self) {
+        let file = |name: &str| proto::Addressable {
+            checksum: "0".repeat(64),
+            storage_address: format!("https://store.example/{name}"),
+        };
+        let public = || Some(proto::NewPermissions { public: true, authorized_ids: Vec::new() });
+        let manager = proto::NewDataManager {
+            key: process::key(1 << 30),
+            name: "data".into(),
+            new_permissions: public(),
+            description: Some(file("description")),
+            opener: Some(file("opener")),
+            logs_permission: public(),
+            ..Default::default()
+        };
+        let keys = [manager.key.clone()];
+        self.client.call(manager).await.unwrap();
+        for first in (0..SAMPLES).step_by(1000) {
+            let sample = |number| proto::NewDataSample {
+                key: process::key((1 << 30) + 1 + number),
+                data_manager_keys: keys.to_vec(),
+                checksum: "0".repeat(64),
+                ..Default::default()
+            };
+            let samples = (first..first + 1000).map(sample).collect();
+            self.client.call(proto::RegisterDataSamplesParam { samples }).await.unwrap();
+        }
     }
 
     /// Registers a plan and looks at it; how long each took.
@@ -133,9 +168,8 @@ async fn a_member_works_on_while_another_one_attacks() {
     let directory = certificates.to_str().unwrap();
     assert!(orchestrator(&["certs", "--directory", directory], &[]).output().unwrap().status.success());
     let server = Process::start_dev(&["--memory", "--mtls", directory]);
-    let mut member = Member::connect(&certificates, &server.address).await;
-    let register = proto::RegisterOrganizationParam { address: String::new() };
-    member.client.call(register).await.unwrap();
+    let mut member = Member::connect(&certificates, &server.address, "MyOrg1MSP").await;
+    Member::connect(&certificates, &server.address, "MyOrg2MSP").await.register_samples().await;
     member.slowness().await; // what is done once is done
     let before_kib = resident_kib(&server);
 

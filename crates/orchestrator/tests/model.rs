@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use asset::Event;
 use bytes::Bytes;
-use persistence::Store;
+use persistence::{EventLimit, Store};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use service::{Options, Service};
@@ -74,7 +74,11 @@ impl Bench {
     }
 
     async fn events(&self, universe: &Universe, channel: Channel) -> Vec<String> {
-        let events = self.store.events_after(&universe.channel(channel), 0, 100_000).await.unwrap();
+        let events = self
+            .store
+            .events_after(&universe.channel(channel), 0, EventLimit::events(100_000))
+            .await
+            .unwrap();
         events.iter().map(|event| String::from_utf8(event.encoded.to_vec()).unwrap()).collect()
     }
 

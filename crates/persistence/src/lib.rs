@@ -24,7 +24,8 @@ pub use error::{Error, Result};
 pub use event_log::{Head, StoredEvent};
 pub use page::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, SortOrder, Start,
+    DataSampleFilter, EventFilter, EventLimit, FunctionFilter, PAGE_BYTES_MAX, Page, PageRequest,
+    PerformanceFilter, Room, SortOrder, Start,
 };
 pub use write_set::{SampleLink, WriteSet};
 
@@ -146,12 +147,12 @@ pub trait Store: Send + Sync + 'static {
         page: PageRequest<ByTimeAndPosition>,
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>>;
 
-    /// At most `limit` events with a position above `position`, in order of position; none at the end of the log.
+    /// The next events above `position`, within `limit`, in order of position; none at the end of the log.
     async fn events_after(
         &self,
         channel: &ChannelName,
         position: u64,
-        limit: usize,
+        limit: EventLimit,
     ) -> Result<Vec<StoredEvent>>;
 
     /// The position of an event of this channel; `None` for an id that the channel does not have (core/SUB-4).

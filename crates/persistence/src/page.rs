@@ -41,6 +41,50 @@ pub struct PageRequest<P> {
     pub size: usize,
 }
 
+/// Rows of a page, as they are stored, are at most so many bytes together, unless the first has more: memory is bounded by this, not by the
+/// size that is asked for (core/PAG-6). A page that is larger ends early.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// How many events are read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimit {
+    /// At most so many.
+    pub events: usize,
+    /// With at most so many encoded bytes together, unless the first has more.
+    pub bytes: usize,
+}
+
+impl EventLimit {
+    /// So many, however large they are.
+    pub const fn events(events: usize) -> Self {
+        Self { events, bytes: usize::MAX }
+    }
+}
+
+/// Room for items of which each has a size: what is too much is left out, but the first always fits.
+#[derive(Clone, Debug)]
+pub struct Room {
+    bytes: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    /// Room for so many bytes.
+    pub const fn new(bytes: usize) -> Self {
+        Self { bytes, is_empty: true }
+    }
+
+    /// Whether the next item fits, which then has taken its part.
+    pub fn takes(&mut self, bytes: usize) -> bool {
+        let fits = self.is_empty || bytes <= self.bytes;
+        if fits {
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_empty = false;
+        }
+        fits
+    }
+}
+
 /// Some items of a list, and whether there are more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T, P> {
@@ -51,9 +95,10 @@ pub struct Page<T, P> {
 }
 
 impl<T, P> Page<T, P> {
-    /// Makes a page of what a query for `size + 1` items found: the extra one only proves that there are more.
-    pub fn cut(mut items: Vec<(P, T)>, size: usize) -> Self {
-        let more = items.len() > size;
+    /// Makes a page of what a query for `size + 1` items found: the extra one only proves that there are more. `ended_early` says that there would
+    /// have been more, for which there was no room.
+    pub fn cut(mut items: Vec<(P, T)>, size: usize, ended_early: bool) -> Self {
+        let more = ended_early || items.len() > size;
         items.truncate(size);
         Self { items, more }
     }

@@ -8,7 +8,7 @@ use asset::{AssetKind, ChannelName, EventAsset};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use persistence::audit::Rows;
-use persistence::{Audit, Head, Result, StoredEvent};
+use persistence::{Audit, EventLimit, Head, Result, StoredEvent};
 use tokio_postgres::{Client, Row};
 
 use crate::pool::Connector;
@@ -91,7 +91,7 @@ impl Audit for PostgresAudit {
         after: u64,
         limit: usize,
     ) -> Result<Rows<'_, StoredEvent>> {
-        self.rows(event::TABLE, event::after(channel, after, limit), event::read).await
+        self.rows(event::TABLE, event::after(channel, after, EventLimit::events(limit)), event::read).await
     }
 
     async fn assets(&mut self, channel: &ChannelName, kind: AssetKind) -> Result<Rows<'_, EventAsset>> {

@@ -3,7 +3,7 @@
 use asset::key::Key;
 use asset::{ChannelName, EventId, Timestamp};
 use bytes::Bytes;
-use persistence::{ByTimeAndPosition, EventFilter, PageRequest, Result, SortOrder, StoredEvent};
+use persistence::{ByTimeAndPosition, EventFilter, EventLimit, PageRequest, Result, SortOrder, StoredEvent};
 use tokio_postgres::types::Json;
 
 use crate::list::{Cursor, cut};
@@ -58,19 +58,25 @@ pub(crate) fn list<'a>(
     cut(statement.text(&order), offset, limit)
 }
 
-/// At most `limit` events above a position.
-pub(crate) fn after(channel: &ChannelName, position: u64, limit: usize) -> Statement<'_> {
+/// The next events above a position. The database adds up their bytes without looking at them, so it sends no more than are wanted.
+pub(crate) fn after(channel: &ChannelName, position: u64, limit: EventLimit) -> Statement<'_> {
     Statement::new(format!(
         "-- event::after
         SELECT {COLUMNS}
-        FROM orchestrator.event
-        WHERE channel = $1 AND position > $2
-        ORDER BY position
-        LIMIT $3"
+        FROM (
+            SELECT {COLUMNS}, sum(octet_length(encoded)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes
+            FROM orchestrator.event
+            WHERE channel = $1 AND position > $2
+            ORDER BY position
+            LIMIT $3
+        ) AS event
+        WHERE bytes <= $4 OR bytes = octet_length(encoded)
+        ORDER BY position"
     ))
     .with(channel.as_str())
     .with(bigint(position))
-    .with(bigint(limit))
+    .with(bigint(limit.events))
+    .with(bigint(limit.bytes))
 }
 
 /// The position of the event with this id, if it is of this channel.

@@ -7,8 +7,8 @@
 //! otherwise that walking through the whole channel in order is cheaper, because its statistics are old or few.
 
 use persistence::{ByDateAndKey, Page, PageRequest, Result, Start};
-use tokio_postgres::Row;
 
+use crate::pool::PageRows;
 use crate::row::Columns;
 use crate::statement::{Statement, bigint};
 
@@ -62,12 +62,12 @@ pub(crate) fn cut(statement: Statement<'_>, offset: i64, limit: i64) -> Statemen
 /// The page of what was found.
 pub(crate) fn page<A, P>(
     table: &'static str,
-    rows: &[Row],
+    found: &PageRows,
     size: usize,
     read: impl Fn(&Columns<'_>) -> Result<(P, A)>,
 ) -> Result<Page<A, P>> {
-    let items = rows.iter().map(|row| read(&Columns::of(table, row))).collect::<Result<Vec<_>>>()?;
-    Ok(Page::cut(items, size))
+    let items = found.rows.iter().map(|row| read(&Columns::of(table, row))).collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(items, size, found.ended_early))
 }
 
 /// The place of an asset in the order of creation date and key.

@@ -10,7 +10,7 @@ use asset::key::Key;
 use asset::{ChannelName, ComputeTaskKey, Needs, OrganizationId, Timestamp};
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputeTaskFilter, DataSampleFilter, EventFilter,
-    FunctionFilter, Head, PageRequest, PerformanceFilter, SortOrder, Start,
+    EventLimit, FunctionFilter, Head, PageRequest, PerformanceFilter, SortOrder, Start,
 };
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -222,7 +222,8 @@ async fn check_pages(client: &Client) {
             check_index(client, &statement, index).await;
         }
     }
-    check_index(client, &event::after(&channel, 7, 100), "event_pkey").await;
+    check_index(client, &event::after(&channel, 7, EventLimit { events: 100, bytes: 1 << 17 }), "event_pkey")
+        .await;
 
     let place = ByDateAndPerformance(middle, ComputeTaskKey::from_uuid(Uuid::nil()), String::new());
     let page = PageRequest { start: Start::After(place), size: 100 };

@@ -3,17 +3,21 @@
 //! Writers carry batches, one each; readers carry everything else; notifying and listening have a connection
 //! each (see `hint.rs`). Waiting for a connection, and for the database on it, has an end everywhere.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Status, Timeouts};
-use persistence::{Error, PoolState, Result};
+use deadpool_postgres::{
+    Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status, Timeouts,
+};
+use futures::TryStreamExt;
+use persistence::{Error, PAGE_BYTES_MAX, PoolState, Result, Room};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Config, Connection, Row, Socket};
+use tokio_postgres::{Config, Connection, Row, RowStream, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection_string;
 use crate::error;
-use crate::statement::{Statement, prepare, rows, send};
+use crate::statement::{Statement, prepare, rows, send, stream};
 use crate::store::PostgresOptions;
 
 /// How long it may take to connect, TLS and login included.
@@ -45,6 +49,12 @@ pub(crate) struct Connections {
     connector: Connector,
     writers: Pool,
     readers: Pool,
+}
+
+/// The rows of a page, and whether there would have been more, for which there was no room.
+pub(crate) struct PageRows {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) ended_early: bool,
 }
 
 impl Connector {
@@ -101,6 +111,19 @@ impl Connections {
         Ok(answers.into_iter().flatten().collect())
     }
 
+    /// Runs one statement that reads a page, and takes its rows one by one as long as there is room for them.
+    pub(crate) async fn read_page(&self, statement: &Statement<'_>) -> Result<PageRows> {
+        let client = self.reader().await?;
+        let mut answer = pin!(stream(&client, statement).await?);
+        let mut rows = Vec::new();
+        let ended_early = take(&mut answer, |row| rows.push(row)).await?;
+        // The rest is on its way all the same, before whatever is asked next on this connection; if it is much, it goes with the connection.
+        if ended_early && take(&mut answer, drop).await? {
+            drop(Object::take(client));
+        }
+        Ok(PageRows { rows, ended_early })
+    }
+
     /// How the pools are used.
     pub(crate) fn states(&self) -> [PoolState; 2] {
         [state("writers", &self.writers), state("readers", &self.readers)]
@@ -110,6 +133,18 @@ impl Connections {
     pub(crate) fn connector(&self) -> &Connector {
         &self.connector
     }
+}
+
+/// Takes rows as long as there is room for them on a page. Says whether there was one for which there was none.
+async fn take(answer: &mut Pin<&mut RowStream>, mut action: impl FnMut(Row)) -> Result<bool> {
+    let mut room = Room::new(PAGE_BYTES_MAX);
+    while let Some(row) = answer.try_next().await.map_err(error::of)? {
+        if !room.takes(row.raw_size_bytes()) {
+            return Ok(true);
+        }
+        action(row);
+    }
+    Ok(false)
 }
 
 fn state(name: &'static str, pool: &Pool) -> PoolState {

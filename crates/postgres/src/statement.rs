@@ -10,8 +10,8 @@ use asset::key::Key;
 use deadpool_postgres::Client;
 use futures::future::{join_all, try_join_all};
 use persistence::Result;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, RowStream};
 use uuid::Uuid;
 
 use crate::error;
@@ -103,6 +103,13 @@ pub(crate) async fn send(client: &Client, prepared: Prepared<'_, '_>) -> Vec<Ans
 async fn run(client: &Client, prepared: tokio_postgres::Statement, statement: &Statement<'_>) -> Answer {
     tracing::info!(target: "sql", sql = %statement.sql, "SQL");
     client.query(&prepared, &statement.parameters()).await
+}
+
+/// Sends one statement, whose rows then are taken as they come.
+pub(crate) async fn stream(client: &Client, statement: &Statement<'_>) -> Result<RowStream> {
+    let prepared = client.prepare_cached(&statement.sql).await.map_err(error::of)?;
+    tracing::info!(target: "sql", sql = %statement.sql, "SQL");
+    client.query_raw(&prepared, statement.parameters()).await.map_err(error::of)
 }
 
 /// The rows of each statement; or the error of the one that failed, and not of those that failed because it

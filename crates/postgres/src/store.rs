@@ -8,8 +8,8 @@ use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organiz
 use async_trait::async_trait;
 use persistence::{
     Audit, Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter,
-    ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest,
-    PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    ComputeTaskFilter, DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page,
+    PageRequest, PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
@@ -41,7 +41,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { writers_max: 8, readers_max: 8, wait_max: Duration::from_secs(10) }
+        Self { writers_max: 8, readers_max: 10, wait_max: Duration::from_secs(10) }
     }
 }
 
@@ -149,8 +149,8 @@ impl Store for Postgres {
         channel: &ChannelName,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataManager, ByDateAndKey>> {
-        let rows = self.connections.read(&data_manager::list(channel, &request)).await?;
-        page(data_manager::TABLE, &rows, request.size, |row| Ok((place(row)?, data_manager::read(row)?)))
+        let found = self.connections.read_page(&data_manager::list(channel, &request)).await?;
+        page(data_manager::TABLE, &found, request.size, |row| Ok((place(row)?, data_manager::read(row)?)))
     }
 
     async fn data_samples(
@@ -159,8 +159,8 @@ impl Store for Postgres {
         filter: DataSampleFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<DataSample, ByDateAndKey>> {
-        let rows = self.connections.read(&data_sample::list(channel, &filter, &request)).await?;
-        page(data_sample::TABLE, &rows, request.size, |row| Ok((place(row)?, data_sample::read(row)?)))
+        let found = self.connections.read_page(&data_sample::list(channel, &filter, &request)).await?;
+        page(data_sample::TABLE, &found, request.size, |row| Ok((place(row)?, data_sample::read(row)?)))
     }
 
     async fn functions(
@@ -169,8 +169,8 @@ impl Store for Postgres {
         filter: FunctionFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<Function, ByDateAndKey>> {
-        let rows = self.connections.read(&function::list(channel, &filter, &request)).await?;
-        page(function::TABLE, &rows, request.size, |row| Ok((place(row)?, function::read(row)?)))
+        let found = self.connections.read_page(&function::list(channel, &filter, &request)).await?;
+        page(function::TABLE, &found, request.size, |row| Ok((place(row)?, function::read(row)?)))
     }
 
     async fn compute_plans(
@@ -179,8 +179,8 @@ impl Store for Postgres {
         filter: ComputePlanFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputePlan, ByDateAndKey>> {
-        let rows = self.connections.read(&compute_plan::list(channel, &filter, &request)).await?;
-        page(compute_plan::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_plan::read(row)?)))
+        let found = self.connections.read_page(&compute_plan::list(channel, &filter, &request)).await?;
+        page(compute_plan::TABLE, &found, request.size, |row| Ok((place(row)?, compute_plan::read(row)?)))
     }
 
     async fn compute_tasks(
@@ -189,8 +189,8 @@ impl Store for Postgres {
         filter: ComputeTaskFilter,
         request: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputeTask, ByDateAndKey>> {
-        let rows = self.connections.read(&compute_task::list(channel, &filter, &request)).await?;
-        page(compute_task::TABLE, &rows, request.size, |row| Ok((place(row)?, compute_task::read(row)?)))
+        let found = self.connections.read_page(&compute_task::list(channel, &filter, &request)).await?;
+        page(compute_task::TABLE, &found, request.size, |row| Ok((place(row)?, compute_task::read(row)?)))
     }
 
     async fn performances(
@@ -199,8 +199,8 @@ impl Store for Postgres {
         filter: PerformanceFilter,
         request: PageRequest<ByDateAndPerformance>,
     ) -> Result<Page<Performance, ByDateAndPerformance>> {
-        let rows = self.connections.read(&performance::list(channel, &filter, &request)).await?;
-        page(performance::TABLE, &rows, request.size, performance::read)
+        let found = self.connections.read_page(&performance::list(channel, &filter, &request)).await?;
+        page(performance::TABLE, &found, request.size, performance::read)
     }
 
     async fn events(
@@ -210,15 +210,15 @@ impl Store for Postgres {
         sort: SortOrder,
         request: PageRequest<ByTimeAndPosition>,
     ) -> Result<Page<StoredEvent, ByTimeAndPosition>> {
-        let rows = self.connections.read(&event::list(channel, &filter, sort, &request)).await?;
-        page(event::TABLE, &rows, request.size, event::read_with_place)
+        let found = self.connections.read_page(&event::list(channel, &filter, sort, &request)).await?;
+        page(event::TABLE, &found, request.size, event::read_with_place)
     }
 
     async fn events_after(
         &self,
         channel: &ChannelName,
         position: u64,
-        limit: usize,
+        limit: EventLimit,
     ) -> Result<Vec<StoredEvent>> {
         let rows = self.connections.read(&event::after(channel, position, limit)).await?;
         rows.iter().map(|row| event::read(&Columns::of(event::TABLE, row))).collect()

@@ -3,6 +3,7 @@
 //! Owns the request id and what the line says: method, caller, channel, request id, status and duration. Calls that succeed are told at debug level,
 //! those that were refused or that the client gave up at info, those that were unlucky at warn, and faults of the server at error.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use http::{HeaderMap, Request};
@@ -93,7 +94,14 @@ fn first(headers: &HeaderMap, name: &str) -> String {
 fn printable(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let kept = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
-    kept.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
+    kept.chars().map(|character| if steers(character) { '?' } else { character }).collect()
+}
+
+/// Whether a character is not seen, but changes how others are: it could end a line, colour it, or turn it round.
+fn steers(character: char) -> bool {
+    const MARKS: [RangeInclusive<char>; 4] =
+        ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    character.is_control() || MARKS.iter().any(|marks| marks.contains(&character))
 }
 
 #[cfg(test)]
@@ -185,6 +193,7 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_log() {
         assert_eq!(printable("a\tb\u{9b}31m".as_bytes()), "a?b?31m");
+        assert_eq!(printable("\u{202e}GSM\u{2028}\u{2066}\u{feff}ü".as_bytes()), "?GSM???ü");
         assert_eq!(printable(b"a\xffb"), "a\u{fffd}b");
     }
 }

@@ -1,10 +1,11 @@
 //! Allowances: what one organization may have under way at once, so that none can take the server from the others.
 //!
-//! Counts calls, streams, and the bytes of requests, each until the call ends. It does not know what the calls are. Start at
-//! [`Allowances::begin`].
+//! Counts calls and streams until they end, the bytes of a request until its call ends, and the bytes of an answer until they are sent, which may
+//! be later. It does not know what the calls are. Start at [`Allowances::begin`].
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -14,35 +15,54 @@ use http_body::{Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::decoded_size::DecodedSize;
 use crate::limits::Limits;
 use crate::routes::Answers;
 use crate::status;
 
+/// What an answer takes beside its own bytes: its place in the queues of the connection.
+const ANSWER_OVERHEAD_BYTES: usize = 256;
+
 /// What all organizations have under way.
 pub(crate) struct Allowances {
     limits: Limits,
-    /// Organizations that have something under way.
-    usages: Mutex<HashMap<OrganizationId, Usage>>,
+    /// Bytes of requests and answers of all organizations.
+    bytes: Count,
+    /// Those that have called: members, so they are not many.
+    accounts: Mutex<HashMap<OrganizationId, Arc<Account>>>,
 }
 
 /// What one organization has under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Usage {
-    calls: usize,
-    streams: usize,
-    request_bytes: usize,
+#[derive(Debug, Default)]
+struct Account {
+    calls: Count,
+    streams: Count,
+    request_bytes: Count,
+    answer_bytes: Count,
 }
+
+/// So many of something.
+#[derive(Debug, Default)]
+struct Count(AtomicUsize);
 
 /// What one call takes of its organization's allowance, given back when this is dropped.
 pub(crate) struct Share {
     allowances: Arc<Allowances>,
-    organization: OrganizationId,
-    usage: Mutex<Usage>,
+    account: Arc<Account>,
+    answers: Answers,
+    request_bytes: Count,
+}
+
+/// Bytes of an answer, counted until whoever sends them lets go of them.
+struct HeldBytes {
+    bytes: Bytes,
+    allowances: Arc<Allowances>,
+    account: Arc<Account>,
 }
 
 impl Allowances {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, usages: Mutex::default() })
+        Arc::new(Self { limits, bytes: Count::default(), accounts: Mutex::default() })
     }
 
     /// Begins a call of an organization.
@@ -54,94 +74,137 @@ impl Allowances {
         organization: &OrganizationId,
         answers: Answers,
     ) -> Result<Arc<Share>, Status> {
-        let usage = match answers {
-            Answers::Once => Usage { calls: 1, ..Usage::default() },
-            Answers::Stream => Usage { streams: 1, ..Usage::default() },
-        };
-        self.take(organization, usage)?;
-        let organization = organization.clone();
-        Ok(Arc::new(Share { allowances: Arc::clone(self), organization, usage: Mutex::new(usage) }))
-    }
-
-    fn take(&self, organization: &OrganizationId, more: Usage) -> Result<(), Status> {
-        let mut usages = self.usages();
-        let usage = usages.get(organization).copied().unwrap_or_default().plus(more);
-        usage.check(&self.limits)?;
-        usages.insert(organization.clone(), usage);
-        Ok(())
-    }
-
-    fn give_back(&self, organization: &OrganizationId, less: Usage) {
-        let mut usages = self.usages();
-        let usage = usages.remove(organization).unwrap_or_default().minus(less);
-        if usage != Usage::default() {
-            usages.insert(organization.clone(), usage);
+        let account = self.account(organization);
+        let Limits { calls_per_organization_max, streams_per_organization_max, .. } = self.limits;
+        match answers {
+            Answers::Once if !account.calls.take(1, calls_per_organization_max) => {
+                return Err(status::too_many_calls());
+            }
+            Answers::Stream if !account.streams.take(1, streams_per_organization_max) => {
+                return Err(status::too_many_streams());
+            }
+            Answers::Once | Answers::Stream => {}
         }
+        let allowances = Arc::clone(self);
+        Ok(Arc::new(Share { allowances, account, answers, request_bytes: Count::default() }))
     }
 
-    fn usages(&self) -> MutexGuard<'_, HashMap<OrganizationId, Usage>> {
-        self.usages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn account(&self, organization: &OrganizationId) -> Arc<Account> {
+        Arc::clone(self.accounts().entry(organization.clone()).or_default())
+    }
+
+    /// Whether there is room for so many more bytes of an organization. Once all together have as many as they may, each has an equal part of
+    /// that, so that nobody is shut out by the others.
+    fn have_room(&self, account: &Account, more: usize) -> bool {
+        let bytes_max = self.limits.bytes_under_way_max;
+        self.bytes.now() + more <= bytes_max
+            || account.bytes() + more <= bytes_max / self.accounts().len().max(1)
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<OrganizationId, Arc<Account>>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Usage {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            calls: self.calls + other.calls,
-            streams: self.streams + other.streams,
-            request_bytes: self.request_bytes + other.request_bytes,
-        }
+impl Account {
+    fn bytes(&self) -> usize {
+        self.request_bytes.now() + self.answer_bytes.now()
+    }
+}
+
+impl Count {
+    fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
-    fn minus(self, other: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_sub(other.calls),
-            streams: self.streams.saturating_sub(other.streams),
-            request_bytes: self.request_bytes.saturating_sub(other.request_bytes),
-        }
+    /// Whether there was room for so many more, which then have been counted.
+    fn take(&self, more: usize, max: usize) -> bool {
+        let counted = |now: usize| now.checked_add(more).filter(|sum| *sum <= max);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted).is_ok()
     }
 
-    fn check(self, limits: &Limits) -> Result<(), Status> {
-        if self.calls > limits.calls_per_organization_max {
-            return Err(status::too_many_calls());
-        }
-        if self.streams > limits.streams_per_organization_max {
-            return Err(status::too_many_streams());
-        }
-        if self.request_bytes > limits.request_bytes_per_organization_max {
-            return Err(status::too_many_request_bytes());
-        }
-        Ok(())
+    /// The same, but the first always fits, however large it is.
+    fn take_or_begin(&self, more: usize, max: usize) -> bool {
+        self.0.compare_exchange(0, more, Ordering::Relaxed, Ordering::Relaxed).is_ok() || self.take(more, max)
+    }
+
+    fn give_back(&self, less: usize) {
+        self.0.fetch_sub(less, Ordering::Relaxed);
     }
 }
 
 impl Share {
     /// Takes more for a request that is arriving.
-    fn take_request_bytes(&self, count: usize) -> Result<(), Status> {
-        let more = Usage { request_bytes: count, ..Usage::default() };
-        self.allowances.take(&self.organization, more)?;
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        *usage = usage.plus(more);
+    fn take_request_bytes(&self, more: usize) -> Result<(), Status> {
+        let Self { allowances, account, request_bytes, .. } = self;
+        let max = allowances.limits.request_bytes_per_organization_max;
+        if !allowances.have_room(account, more) || !account.request_bytes.take(more, max) {
+            return Err(status::too_many_request_bytes());
+        }
+        request_bytes.take(more, usize::MAX);
+        allowances.bytes.take(more, usize::MAX);
         Ok(())
+    }
+
+    /// The same bytes of an answer, counted until they are dropped: sent, or given up.
+    ///
+    /// # Errors
+    /// The organization has not taken too much of what was sent before; if it has taken everything, the next answer may be as large as it is.
+    pub(crate) fn hold(&self, bytes: Bytes) -> Result<Bytes, Status> {
+        let Self { allowances, account, .. } = self;
+        let more = bytes.len() + ANSWER_OVERHEAD_BYTES;
+        let max = allowances.limits.answer_bytes_per_organization_max;
+        let max = if allowances.have_room(account, more) { max } else { 0 };
+        if !account.answer_bytes.take_or_begin(more, max) {
+            return Err(status::too_many_answer_bytes());
+        }
+        allowances.bytes.take(more, usize::MAX);
+        let (allowances, account) = (Arc::clone(allowances), Arc::clone(account));
+        Ok(Bytes::from_owner(HeldBytes { bytes, allowances, account }))
+    }
+}
+
+impl AsRef<[u8]> for HeldBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        let less = self.bytes.len() + ANSWER_OVERHEAD_BYTES;
+        self.account.answer_bytes.give_back(less);
+        self.allowances.bytes.give_back(less);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let usage = *self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        self.allowances.give_back(&self.organization, usage);
+        let Self { allowances, account, answers, request_bytes } = self;
+        match answers {
+            Answers::Once => account.calls.give_back(1),
+            Answers::Stream => account.streams.give_back(1),
+        }
+        account.request_bytes.give_back(request_bytes.now());
+        allowances.bytes.give_back(request_bytes.now());
     }
 }
 
-/// A request as it arrives: its bytes are counted until the call ends, for that long they may be held.
+/// A request as it arrives: its bytes, and what they become, are counted until the call ends; for that long they may be held.
 pub(crate) struct CountedBody {
     body: Body,
     share: Arc<Share>,
+    decoded: Option<DecodedSize>,
 }
 
 impl CountedBody {
-    pub(crate) fn new(body: Body, share: Arc<Share>) -> Self {
-        Self { body, share }
+    pub(crate) fn new(body: Body, share: Arc<Share>, decoded: Option<DecodedSize>) -> Self {
+        Self { body, share, decoded }
+    }
+
+    /// What these bytes take, as they are and decoded.
+    fn bytes(&mut self, data: &Bytes) -> usize {
+        data.len() + self.decoded.as_mut().map_or(0, |decoded| decoded.grow(data))
     }
 }
 
@@ -155,7 +218,7 @@ impl http_body::Body for CountedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let bytes = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            Some(Ok(frame)) => frame.data_ref().map_or(0, |data| self.bytes(data)),
             _ => 0,
         };
         Poll::Ready(match self.share.take_request_bytes(bytes) {
@@ -184,8 +247,18 @@ mod tests {
             calls_per_organization_max: 2,
             streams_per_organization_max: 1,
             request_bytes_per_organization_max: 10,
+            answer_bytes_per_organization_max: 1000,
             ..Limits::default()
         })
+    }
+
+    fn begin(allowances: &Arc<Allowances>, organization: &str) -> Arc<Share> {
+        allowances.begin(&OrganizationId::new(organization), Answers::Once).unwrap()
+    }
+
+    /// Bytes that count for so many.
+    fn answer(counted: usize) -> Bytes {
+        vec![0; counted - ANSWER_OVERHEAD_BYTES].into()
     }
 
     #[test]
@@ -195,8 +268,8 @@ mod tests {
         let code = |organization: &OrganizationId, answers| {
             allowances.begin(organization, answers).err().map(|status| status.code())
         };
-        let first = allowances.begin(&a, Answers::Once).unwrap();
-        let _second = allowances.begin(&a, Answers::Once).unwrap();
+        let first = begin(&allowances, "OrgA");
+        let _second = begin(&allowances, "OrgA");
         assert_eq!(code(&a, Answers::Once), Some(Code::Unavailable));
         let _stream = allowances.begin(&a, Answers::Stream).unwrap();
         assert_eq!(code(&a, Answers::Stream), Some(Code::ResourceExhausted));
@@ -208,13 +281,39 @@ mod tests {
     #[test]
     fn the_bytes_of_a_request_count_until_its_call_ends() {
         let allowances = allowances();
-        let a = OrganizationId::new("OrgA");
-        let [one, other] = [(); 2].map(|()| allowances.begin(&a, Answers::Once).unwrap());
+        let [one, other] = [(); 2].map(|()| begin(&allowances, "OrgA"));
         one.take_request_bytes(6).unwrap();
         assert_eq!(other.take_request_bytes(5).unwrap_err().code(), Code::ResourceExhausted);
         drop(one);
         other.take_request_bytes(10).unwrap();
         drop(other);
-        assert!(allowances.usages().is_empty(), "nothing is remembered");
+        assert_eq!(allowances.bytes.now(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn the_bytes_of_an_answer_count_until_they_are_sent_which_may_be_after_its_call() {
+        let allowances = allowances();
+        let [one, other] = [(); 2].map(|()| begin(&allowances, "OrgA"));
+        let held = one.hold(answer(600)).unwrap();
+        let part = held.slice(1..2);
+        drop((held, one));
+        assert_eq!(other.hold(answer(401)).unwrap_err().code(), Code::Unavailable);
+        let _another_organization = begin(&allowances, "OrgB").hold(answer(1000)).unwrap();
+        let third = begin(&allowances, "OrgA");
+        assert!(third.hold(answer(401)).is_err(), "what the first call has sent was not taken");
+        drop(part);
+        other.hold(answer(1000)).unwrap();
+    }
+
+    #[test]
+    fn when_all_together_have_too_much_each_has_an_equal_part() {
+        let limits = Limits { bytes_under_way_max: 10_000, ..Limits::default() };
+        let allowances = Allowances::new(limits);
+        let [a, b] = ["OrgA", "OrgB"].map(|organization| begin(&allowances, organization));
+        let _most = a.hold(answer(8000)).unwrap();
+        assert_eq!(a.hold(answer(3000)).unwrap_err().code(), Code::Unavailable);
+        assert_eq!(a.take_request_bytes(3000).unwrap_err().code(), Code::ResourceExhausted);
+        let _half = b.hold(answer(5000)).unwrap();
+        assert!(b.hold(answer(1000)).is_err());
     }
 }

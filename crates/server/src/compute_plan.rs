@@ -4,7 +4,7 @@ use asset::compute_plan::{
     ApplyComputePlanAction, ComputePlanAction, GetComputePlan, IsComputePlanRunning, NewComputePlan,
     RegisterComputePlan, RenameComputePlan,
 };
-use asset::{ComputePlan, OrganizationId};
+use asset::{ComputePlan, OrganizationId, Refusal};
 use persistence::ComputePlanFilter;
 use proto::compute_plan_service_server::ComputePlanService;
 use service::PageSelection;
@@ -42,9 +42,9 @@ fn requested_action(number: i32) -> Option<ComputePlanAction> {
     }
 }
 
-fn filter(message: Option<proto::PlanQueryFilter>) -> ComputePlanFilter {
+fn filter(message: Option<proto::PlanQueryFilter>) -> Result<ComputePlanFilter, Refusal> {
     let proto::PlanQueryFilter { owner } = message.unwrap_or_default();
-    ComputePlanFilter { owner: criterion(owner).map(OrganizationId::new) }
+    Ok(ComputePlanFilter { owner: criterion(owner)?.map(OrganizationId::new) })
 }
 
 #[async_trait]
@@ -78,9 +78,11 @@ impl ComputePlanService for Handler {
             request,
             |caller, proto::QueryPlansParam { page_token, page_size, filter: narrowed }| async move {
                 let selection = PageSelection { token: page_token, size: page_size };
-                let listing =
-                    self.service.compute_plans(&caller.channel, filter(narrowed), &selection).await?;
-                let (plans, next_page_token) = self.page(listing, message);
+                let listing = self
+                    .service
+                    .compute_plans(&caller.channel, &caller.organization, filter(narrowed)?, &selection)
+                    .await?;
+                let (plans, next_page_token) = self.page(listing, message).await;
                 Ok(proto::QueryPlansResponse { plans, next_page_token })
             },
         )

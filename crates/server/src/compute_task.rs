@@ -140,10 +140,12 @@ fn filter(message: Option<proto::TaskQueryFilter>) -> Result<Option<ComputeTaskF
         message.unwrap_or_default();
     let known_status = i16::try_from(status).ok().and_then(ComputeTaskStatus::from_number);
     let filter = ComputeTaskFilter {
-        worker: criterion(worker).map(OrganizationId::new),
+        worker: criterion(worker)?.map(OrganizationId::new),
         status: known_status,
-        compute_plan_key: criterion(compute_plan_key).map(|key| ComputePlanKey::look_up(&key)).transpose()?,
-        function_key: criterion(function_key).map(|key| FunctionKey::look_up(&key)).transpose()?,
+        compute_plan_key: criterion(compute_plan_key)?
+            .map(|key| ComputePlanKey::look_up(&key))
+            .transpose()?,
+        function_key: criterion(function_key)?.map(|key| FunctionKey::look_up(&key)).transpose()?,
     };
     Ok((status == 0 || known_status.is_some()).then_some(filter))
 }
@@ -185,8 +187,11 @@ impl ComputeTaskService for Handler {
             |caller, proto::QueryTasksParam { page_token, page_size, filter: narrowed }| async move {
                 let selection = PageSelection { token: page_token, size: page_size };
                 let filter = filter(narrowed)?;
-                let listing = self.service.compute_tasks(&caller.channel, filter, &selection).await?;
-                let (tasks, next_page_token) = self.page(listing, message);
+                let listing = self
+                    .service
+                    .compute_tasks(&caller.channel, &caller.organization, filter, &selection)
+                    .await?;
+                let (tasks, next_page_token) = self.page(listing, message).await;
                 Ok(proto::QueryTasksResponse { tasks, next_page_token })
             },
         )

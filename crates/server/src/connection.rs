@@ -19,6 +19,7 @@ use crate::keepalive::{Keepalive, PREFACE_BYTES, TooManyPings};
 use crate::limits::Limits;
 use crate::peer::Peer;
 use crate::slots::Slot;
+use crate::throttle::Throttle;
 
 /// The last frame of a connection, GOAWAY, as its bytes: no call of the client was overlooked, and this is why.
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, NO_ERROR];
@@ -150,10 +151,17 @@ impl AsyncRead for Connection {
             return if overdue { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending };
         }
         if self.note_received(&buffer.filled()[filled_before..]).is_err() {
-            tracing::info!("a connection is cut because its client pings too often");
+            tell_of_too_many_pings();
             return Poll::Ready(Err(self.leave(context, &too_many_pings())));
         }
         polled
+    }
+}
+
+fn tell_of_too_many_pings() {
+    static CUTS: Throttle = Throttle::new();
+    if let Some(untold) = CUTS.admits(Instant::now()) {
+        tracing::info!(untold, "a connection is cut because its client pings too often");
     }
 }
 

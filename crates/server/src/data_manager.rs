@@ -87,8 +87,9 @@ impl DataManagerService for Handler {
     ) -> Result<Response<proto::QueryDataManagersResponse>, Status> {
         handle(request, |caller, proto::QueryDataManagersParam { page_token, page_size }| async move {
             let selection = PageSelection { token: page_token, size: page_size };
-            let listing = self.service.data_managers(&caller.channel, &selection).await?;
-            let (data_managers, next_page_token) = self.page(listing, message);
+            let listing =
+                self.service.data_managers(&caller.channel, &caller.organization, &selection).await?;
+            let (data_managers, next_page_token) = self.page(listing, message).await;
             Ok(proto::QueryDataManagersResponse { data_managers, next_page_token })
         })
         .await

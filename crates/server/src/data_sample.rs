@@ -80,9 +80,11 @@ impl DataSampleService for Handler {
             request,
             |caller, proto::QueryDataSamplesParam { page_token, page_size, filter: narrowed }| async move {
                 let selection = PageSelection { token: page_token, size: page_size };
-                let listing =
-                    self.service.data_samples(&caller.channel, filter(narrowed)?, &selection).await?;
-                let (data_samples, next_page_token) = self.page(listing, message);
+                let listing = self
+                    .service
+                    .data_samples(&caller.channel, &caller.organization, filter(narrowed)?, &selection)
+                    .await?;
+                let (data_samples, next_page_token) = self.page(listing, message).await;
                 Ok(proto::QueryDataSamplesResponse { data_samples, next_page_token })
             },
         )

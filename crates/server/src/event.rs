@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use asset::key::Key;
-use asset::{Event, EventAsset, EventId};
+use asset::{Event, EventAsset, EventId, Refusal};
 use bytes::{BufMut, Bytes};
 use futures::future::BoxFuture;
 use futures::stream::{self, Stream, TryStreamExt};
@@ -24,7 +24,7 @@ use tonic_prost::{ProstCodec, ProstDecoder};
 use tower::service_fn;
 
 use crate::caller::Caller;
-use crate::handler::{Handler, criterion, handle, item_bytes};
+use crate::handler::{Handler, criterion, handle, item_bytes, without_nul};
 use crate::{
     asset_kind, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model,
     organization, output_asset, performance, profiling_step, status, timestamp,
@@ -127,11 +127,13 @@ async fn query_events(
         request,
         |caller, proto::QueryEventsParam { page_token, page_size, filter: narrowed, sort }| async move {
             let selection = PageSelection { token: page_token, size: page_size };
-            let listing =
-                handler.service.events(&caller.channel, filter(narrowed), order(sort), &selection).await?;
+            let listing = handler
+                .service
+                .events(&caller.channel, &caller.organization, filter(narrowed)?, order(sort), &selection)
+                .await?;
             let bytes = |event: &Bytes| item_bytes(event.len());
             let (events, next_page_token) =
-                listing.into_response(handler.response_bytes_max, |event| event.encoded, bytes);
+                listing.into_response(handler.response_bytes_max, |event| event.encoded, bytes).await;
             Ok(EncodedEvents { events, next_page_token })
         },
     )
@@ -139,17 +141,21 @@ async fn query_events(
 }
 
 /// Everything that is not said is no criterion; every number is one, even if no event has it (core/EVT-14 … EVT-19).
-fn filter(message: Option<proto::EventQueryFilter>) -> EventFilter {
+///
+/// # Errors
+/// OE0101 for U+0000.
+fn filter(message: Option<proto::EventQueryFilter>) -> Result<EventFilter, Refusal> {
     let proto::EventQueryFilter { asset_key, asset_kind, event_kind, metadata, start, end } =
         message.unwrap_or_default();
-    EventFilter {
-        asset_key: criterion(asset_key),
+    metadata.iter().flat_map(|(key, value)| [key, value]).try_for_each(|text| without_nul(text))?;
+    Ok(EventFilter {
+        asset_key: criterion(asset_key)?,
         asset_kind: Some(asset_kind).filter(|kind| *kind != 0),
         event_kind: Some(event_kind).filter(|kind| *kind != 0),
         metadata,
         start: start.map(timestamp::bound),
         end: end.map(timestamp::bound),
-    }
+    })
 }
 
 /// Oldest first, unless the opposite is said (core/EVT-21).
@@ -166,8 +172,8 @@ async fn subscribe_to_events(
 ) -> Result<Response<impl Stream<Item = Result<Bytes, Status>>>, Status> {
     handle(request, |caller, proto::SubscribeToEventsParam { start_event_id }| async move {
         let Caller { organization, channel, .. } = caller;
-        let start = criterion(start_event_id).map(|id| EventId::look_up(&id)).transpose()?;
-        let subscription = handler.service.subscribe(&channel, start).await?;
+        let start = criterion(start_event_id)?.map(|id| EventId::look_up(&id)).transpose()?;
+        let subscription = handler.service.subscribe(&channel, &organization, start).await?;
         let start = start.map(|id| id.to_string()).unwrap_or_default();
         tracing::info!(mspid = %organization, %channel, startEventId = start, "subscribed to events");
         Ok(follow(subscription))

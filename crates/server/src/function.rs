@@ -101,7 +101,7 @@ fn requested_action(number: i32) -> Option<FunctionAction> {
 fn filter(message: Option<proto::FunctionQueryFilter>) -> Result<FunctionFilter, Refusal> {
     let proto::FunctionQueryFilter { compute_plan_key } = message.unwrap_or_default();
     let compute_plan_key =
-        criterion(compute_plan_key).map(|key| ComputePlanKey::look_up(&key)).transpose()?;
+        criterion(compute_plan_key)?.map(|key| ComputePlanKey::look_up(&key)).transpose()?;
     Ok(FunctionFilter { compute_plan_key })
 }
 
@@ -136,8 +136,11 @@ impl FunctionService for Handler {
             request,
             |caller, proto::QueryFunctionsParam { page_token, page_size, filter: narrowed }| async move {
                 let selection = PageSelection { token: page_token, size: page_size };
-                let listing = self.service.functions(&caller.channel, filter(narrowed)?, &selection).await?;
-                let (functions, next_page_token) = self.page(listing, message);
+                let listing = self
+                    .service
+                    .functions(&caller.channel, &caller.organization, filter(narrowed)?, &selection)
+                    .await?;
+                let (functions, next_page_token) = self.page(listing, message).await;
                 Ok(proto::QueryFunctionsResponse { functions, next_page_token })
             },
         )

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use asset::{Command, Inquiry, Policy};
+use asset::{Command, Inquiry, Policy, Refusal};
 use prost::Message;
 use service::page_token::Place;
 use service::{Failure, Listing, Service, Weight};
@@ -60,13 +60,13 @@ impl Handler {
     }
 
     /// The items of a page as messages, and the token of the next page (core/PAG-4, PAG-6).
-    pub(crate) fn page<T, P: Place, M: Message>(
+    pub(crate) async fn page<T, P: Place, M: Message>(
         &self,
         listing: Listing<T, P>,
         message: impl Fn(&T) -> M,
     ) -> (Vec<M>, String) {
         let bytes = |item: &M| item_bytes(item.encoded_len());
-        listing.into_response(self.response_bytes_max, |item| message(&item), bytes)
+        listing.into_response(self.response_bytes_max, |item| message(&item), bytes).await
     }
 }
 
@@ -93,6 +93,19 @@ where
 }
 
 /// A filter that is only one if the text is not empty.
-pub(crate) fn criterion(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
+///
+/// # Errors
+/// OE0101 for U+0000, which no stored text has (core/DEF-29).
+pub(crate) fn criterion(text: String) -> Result<Option<String>, Refusal> {
+    without_nul(&text)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// # Errors
+/// OE0101 for U+0000.
+pub(crate) fn without_nul(text: &str) -> Result<(), Refusal> {
+    match text.contains('\0') {
+        true => Err(Refusal::invalid("a filter must not contain NUL characters")),
+        false => Ok(()),
+    }
 }

@@ -29,6 +29,11 @@ pub struct Limits {
     /// The bytes of all requests of one organization that are under way at once; a request that would be more is refused as
     /// RESOURCE_EXHAUSTED.
     pub request_bytes_per_organization_max: usize,
+    /// The bytes of all answers of one organization that are not sent yet, because it does not take them; calls and streams that would be more end
+    /// as UNAVAILABLE.
+    pub answer_bytes_per_organization_max: usize,
+    /// The bytes of all these requests and answers of all organizations together; with more, each organization may have an equal part of it.
+    pub bytes_under_way_max: usize,
     /// How long a new connection has for the handshake of TLS, and then to begin.
     pub handshake_timeout: Duration,
     /// How long a connection may be without any call; `None`: for ever.
@@ -70,8 +75,10 @@ impl Default for Limits {
             streams_per_connection_max: 1024,
             pending_resets_max: 20,
             calls_per_organization_max: 256,
-            streams_per_organization_max: 1024,
+            streams_per_organization_max: 4096,
             request_bytes_per_organization_max: 64 << 20,
+            answer_bytes_per_organization_max: 64 << 20,
+            bytes_under_way_max: 1 << 30,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(2 * 3600)),
             call_timeout: Duration::from_secs(60),

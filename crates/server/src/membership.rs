@@ -17,6 +17,11 @@ impl Membership {
         Self(channels.into_iter().map(|(name, ids)| (ChannelName::new(&name), members(ids))).collect())
     }
 
+    /// Every channel with each of its members, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&ChannelName, &OrganizationId)> {
+        self.0.iter().flat_map(|(channel, members)| members.iter().map(move |member| (channel, member)))
+    }
+
     /// Whether the organization may call in the channel; no for every channel that does not exist.
     pub fn admits(&self, organization: &OrganizationId, channel: &ChannelName) -> bool {
         self.0.get(channel).is_some_and(|members| members.contains(organization))

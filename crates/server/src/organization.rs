@@ -36,7 +36,7 @@ impl OrganizationService for Handler {
         request: Request<proto::GetAllOrganizationsParam>,
     ) -> Result<Response<proto::GetAllOrganizationsResponse>, Status> {
         handle(request, |caller, proto::GetAllOrganizationsParam {}| async move {
-            let organizations = self.service.organizations(&caller.channel).await?;
+            let organizations = self.service.organizations(&caller.channel, &caller.organization).await?;
             Ok(proto::GetAllOrganizationsResponse {
                 organizations: organizations.iter().map(message).collect(),
             })

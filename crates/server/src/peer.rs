@@ -24,15 +24,23 @@ pub(crate) struct Peer {
     calls: Arc<Mutex<Calls>>,
 }
 
+/// Calls of one connection at once that ask for no identity: nobody's allowance counts them.
+const EXEMPT_CALLS_MAX: usize = 16;
+
 /// The calls of a connection.
 struct Calls {
     open: usize,
+    /// Those of them that ask for no identity.
+    exempt: usize,
     /// When the last one ended, or the connection began.
     idle_since: Instant,
 }
 
 /// A call that is under way until this is dropped.
 pub(crate) struct OpenCall(Arc<Mutex<Calls>>);
+
+/// A call that asks for no identity, until this is dropped.
+pub(crate) struct ExemptCall(Arc<Mutex<Calls>>);
 
 /// What a peer has presented in its handshake.
 struct Presented {
@@ -63,7 +71,7 @@ impl Peer {
     }
 
     fn new(presented: Option<Presented>) -> Self {
-        let calls = Calls { open: 0, idle_since: Instant::now() };
+        let calls = Calls { open: 0, exempt: 0, idle_since: Instant::now() };
         Self { presented: presented.map(Arc::new), calls: Arc::new(Mutex::new(calls)) }
     }
 
@@ -84,6 +92,14 @@ impl Peer {
         OpenCall(Arc::clone(&self.calls))
     }
 
+    /// Begins a call that asks for no identity; nothing if the connection has as many of them as it may.
+    pub(crate) fn begin_exempt_call(&self) -> Option<ExemptCall> {
+        let mut calls = lock(&self.calls);
+        let has_room = calls.exempt < EXEMPT_CALLS_MAX;
+        calls.exempt += usize::from(has_room);
+        has_room.then(|| ExemptCall(Arc::clone(&self.calls)))
+    }
+
     /// Whether a call is under way.
     pub(crate) fn is_busy(&self) -> bool {
         lock(&self.calls).open > 0
@@ -94,7 +110,7 @@ impl Peer {
         let Some(timeout) = timeout else { return std::future::pending().await };
         loop {
             let left = match &*lock(&self.calls) {
-                Calls { open: 0, idle_since } => timeout.saturating_sub(idle_since.elapsed()),
+                Calls { open: 0, idle_since, .. } => timeout.saturating_sub(idle_since.elapsed()),
                 _ => timeout,
             };
             if left.is_zero() {
@@ -110,6 +126,12 @@ impl Drop for OpenCall {
         let mut calls = lock(&self.0);
         calls.open -= 1;
         calls.idle_since = Instant::now();
+    }
+}
+
+impl Drop for ExemptCall {
+    fn drop(&mut self) {
+        lock(&self.0).exempt -= 1;
     }
 }
 

@@ -26,8 +26,10 @@ fn filter(message: Option<proto::PerformanceQueryFilter>) -> Result<PerformanceF
     let proto::PerformanceQueryFilter { compute_task_key, compute_task_output_identifier } =
         message.unwrap_or_default();
     Ok(PerformanceFilter {
-        compute_task_key: criterion(compute_task_key).map(|key| ComputeTaskKey::look_up(&key)).transpose()?,
-        identifier: criterion(compute_task_output_identifier),
+        compute_task_key: criterion(compute_task_key)?
+            .map(|key| ComputeTaskKey::look_up(&key))
+            .transpose()?,
+        identifier: criterion(compute_task_output_identifier)?,
     })
 }
 
@@ -58,8 +60,11 @@ impl PerformanceService for Handler {
         handle(request, |caller, query| async move {
             let proto::QueryPerformancesParam { page_token, page_size, filter: narrowed } = query;
             let selection = PageSelection { token: page_token, size: page_size };
-            let listing = self.service.performances(&caller.channel, filter(narrowed)?, &selection).await?;
-            let (performances, next_page_token) = self.page(listing, message);
+            let listing = self
+                .service
+                .performances(&caller.channel, &caller.organization, filter(narrowed)?, &selection)
+                .await?;
+            let (performances, next_page_token) = self.page(listing, message).await;
             Ok(proto::QueryPerformancesResponse { performances, next_page_token })
         })
         .await

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -22,10 +22,11 @@ use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
 use crate::allowance::{Allowances, CountedBody, Share};
+use crate::decoded_size::Forms;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::peer::{OpenCall, Peer};
+use crate::peer::{ExemptCall, OpenCall, Peer};
 use crate::record::{CallRecord, CallSpans};
 use crate::routes::Answers;
 use crate::status;
@@ -38,6 +39,8 @@ pub(crate) struct Pipeline {
     pub(crate) identity: Arc<Identity>,
     /// Bounds what one organization has under way.
     pub(crate) allowances: Arc<Allowances>,
+    /// The forms of what they are called with.
+    pub(crate) forms: Arc<Forms>,
     /// The services.
     pub(crate) routes: Routes,
     /// What a call may send and take time for.
@@ -63,7 +66,11 @@ impl Pipeline {
         record.note(response.headers());
         let stopping = Some(self.stopping);
         response.map(|body| {
-            Body::new(ResponseBody { body, record, spans, stopping, stopped: None, tenure, _open: open })
+            let encoded = None;
+            let mut body =
+                ResponseBody { body, encoded, record, spans, stopping, stopped: None, tenure, _open: open };
+            body.encode();
+            Body::new(body)
         })
     }
 
@@ -77,15 +84,17 @@ impl Pipeline {
         let method = request.uri().path();
         let answers = self.identity.answers(method);
         let Some(caller) = self.identity.identify(method, request.headers(), &peer)? else {
-            return Ok((self.contain(request).await, Tenure::default()));
+            let exempt = peer.begin_exempt_call().ok_or_else(status::too_many_exempt_calls)?;
+            return Ok((self.contain(request).await, Tenure { _exempt: Some(exempt), ..Tenure::default() }));
         };
         let share = self.allowances.begin(&caller.organization, answers)?;
         record.pass();
         let ended = || Arc::clone(&self.identity).ended(caller.clone(), peer).boxed();
         let authority_ended = (answers == Answers::Stream).then(ended);
         request.extensions_mut().insert(caller);
-        let request = request.map(|body| Body::new(CountedBody::new(body, Arc::clone(&share))));
-        Ok((self.contain(request).await, Tenure { authority_ended, _share: Some(share) }))
+        let decoded = self.forms.request(request.uri().path());
+        let request = request.map(|body| Body::new(CountedBody::new(body, Arc::clone(&share), decoded)));
+        Ok((self.contain(request).await, Tenure { authority_ended, share: Some(share), _exempt: None }))
     }
 
     /// Lets a service answer, in time; its fault is the fault of this call alone (core/DEF-14).
@@ -129,18 +138,23 @@ fn correct_status(response: &mut Response<Body>, message_bytes_max: usize) {
     }
 }
 
-/// What a caller has while its call lasts; a call without a caller has nothing.
+/// What a call has while it lasts.
 #[derive(Default)]
 struct Tenure {
     /// Ends a stream; until then its caller may follow it.
     authority_ended: Option<BoxFuture<'static, ()>>,
-    _share: Option<Arc<Share>>,
+    /// What it takes of its caller's allowance, if it has a caller.
+    share: Option<Arc<Share>>,
+    /// What it takes of its connection's, if it has none.
+    _exempt: Option<ExemptCall>,
 }
 
 /// A response on its way: its call ends with it. It contains a fault of its stream, and ends it when the server stops or the caller may no
 /// longer follow it.
 struct ResponseBody {
     body: Body,
+    /// What is sent next, if that is known already.
+    encoded: Option<Result<Frame<Bytes>, Status>>,
     record: CallRecord,
     spans: CallSpans,
     stopping: Option<Stopping>,
@@ -153,6 +167,32 @@ struct ResponseBody {
 type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
 impl ResponseBody {
+    /// Has the answer of a unary call encoded at once: as bytes it is counted, whether or not its caller takes it.
+    fn encode(&mut self) {
+        let is_unary = self.tenure.share.is_some() && self.tenure.authority_ended.is_none();
+        if is_unary && !http_body::Body::is_end_stream(&self.body) {
+            let mut nobody_waits = Context::from_waker(Waker::noop());
+            let polled = http_body::Body::poll_frame(Pin::new(&mut *self), &mut nobody_waits);
+            if let Poll::Ready(frame) = polled {
+                self.encoded = frame;
+            }
+        }
+    }
+
+    /// Counts what is to be sent; or ends the response, if too much of that has not been taken.
+    fn count(&mut self, frame: Frame<Bytes>) -> PolledFrame {
+        let share = self.tenure.share.clone();
+        let frame = match (share, frame.into_data()) {
+            (Some(share), Ok(bytes)) => match share.hold(bytes) {
+                Ok(bytes) => Frame::data(bytes),
+                Err(status) => return self.end(&status),
+            },
+            (None, Ok(bytes)) => Frame::data(bytes),
+            (_, Err(trailers)) => trailers,
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+
     /// Ends the response with this status, whatever there would have been to come.
     fn end(&mut self, status: &Status) -> PolledFrame {
         self.body = Body::empty();
@@ -175,6 +215,9 @@ impl http_body::Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> PolledFrame {
         let this = self.get_mut();
+        if let Some(frame) = this.encoded.take() {
+            return Poll::Ready(Some(frame));
+        }
         let spans = this.spans.clone();
         let _entered = spans.enter();
         let authority_ended = &mut this.tenure.authority_ended;
@@ -185,6 +228,7 @@ impl http_body::Body for ResponseBody {
         let polled = match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(context))) {
             // Only a stream waits, and only what waits is ended: a unary call finishes (core/OPS-4).
             Ok(Poll::Pending) if this.poll_stopped(context) => this.end(&status::stopping()),
+            Ok(Poll::Ready(Some(Ok(frame)))) => this.count(frame),
             Ok(polled) => polled,
             Err(_panic) => this.end(&fault()),
         };
@@ -196,11 +240,11 @@ impl http_body::Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.encoded.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.encoded.is_some() { SizeHint::default() } else { self.body.size_hint() }
     }
 }
 
@@ -269,7 +313,19 @@ mod tests {
         let routes = Routes::new(Faulty);
         let (identity, limits) = (Arc::new(identity), Limits::default());
         let allowances = Allowances::new(limits);
-        (Pipeline { identity, allowances, routes, limits, stopping, adopt_trace: None, metrics: None }, stop)
+        (
+            Pipeline {
+                identity,
+                allowances,
+                forms: Arc::default(),
+                routes,
+                limits,
+                stopping,
+                adopt_trace: None,
+                metrics: None,
+            },
+            stop,
+        )
     }
 
     async fn call(pipeline: &Pipeline, method: &str) -> Response<Body> {

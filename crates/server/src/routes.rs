@@ -143,14 +143,22 @@ impl Method {
     }
 }
 
+/// The descriptors of all services.
+///
+/// # Errors
+/// [`Error::Descriptors`].
+pub(crate) fn descriptors() -> Result<Vec<FileDescriptorSet>, Error> {
+    let decode = |encoded| FileDescriptorSet::decode(encoded).map_err(Error::descriptors);
+    DESCRIPTORS.into_iter().map(decode).collect()
+}
+
 /// All methods that there are to call.
 ///
 /// # Errors
 /// [`Error::Descriptors`].
 pub(crate) fn methods() -> Result<Vec<Method>, Error> {
     let mut methods = Vec::new();
-    for encoded in DESCRIPTORS {
-        let set = FileDescriptorSet::decode(encoded).map_err(Error::descriptors)?;
+    for set in descriptors()? {
         for file in &set.file {
             for service in &file.service {
                 let name = format!("{}.{}", file.package(), service.name());

@@ -12,6 +12,7 @@ use tonic::body::Body;
 
 use crate::access::AccessControl;
 use crate::allowance::Allowances;
+use crate::decoded_size::Forms;
 use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::options::ServerOptions;
@@ -148,6 +149,7 @@ fn pipeline(
             limits,
         }),
         allowances: Allowances::new(limits),
+        forms: Forms::new(&routes::descriptors()?),
         routes: routes::routes(&Arc::new(handler), limits.message_bytes_max, stopping.clone())?,
         limits,
         stopping,

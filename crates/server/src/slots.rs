@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::limits::Limits;
+use crate::throttle::Throttle;
 
-/// How often it is said that connections are refused: whoever makes too many must not fill the log as well.
-const TOLD_INTERVAL: Duration = Duration::from_secs(10);
+static REFUSALS: Throttle = Throttle::new();
 
 /// The connections that there are.
 pub(crate) struct Slots {
@@ -23,7 +23,6 @@ pub(crate) struct Slots {
 struct Taken {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
-    told: Option<Instant>,
 }
 
 /// The place of one connection, free again when this is dropped.
@@ -61,10 +60,10 @@ impl Slots {
 }
 
 impl Taken {
-    fn tell(&mut self, address: IpAddr, of_address: usize) {
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_INTERVAL) {
-            self.told = Some(Instant::now());
-            tracing::warn!(%address, of_address, all = self.all, "there are too many connections: one is refused");
+    fn tell(&self, address: IpAddr, of_address: usize) {
+        if let Some(untold) = REFUSALS.admits(Instant::now()) {
+            let all = self.all;
+            tracing::warn!(%address, of_address, all, untold, "there are too many connections: one is refused");
         }
     }
 }

@@ -59,6 +59,11 @@ pub(crate) fn too_many_calls() -> Status {
     Status::unavailable("too many calls of the organization are under way; try again")
 }
 
+/// The status of a call that asks for no identity, of a connection that has as many of them as it may.
+pub(crate) fn too_many_exempt_calls() -> Status {
+    Status::resource_exhausted("the connection has as many health calls open as it may")
+}
+
 /// The status of a stream of an organization that follows as many as it may.
 pub(crate) fn too_many_streams() -> Status {
     Status::resource_exhausted("the organization has as many streams open as it may")
@@ -67,6 +72,11 @@ pub(crate) fn too_many_streams() -> Status {
 /// The status of a call whose request is more than the organization may have under way.
 pub(crate) fn too_many_request_bytes() -> Status {
     Status::resource_exhausted("the requests of the organization that are under way are too large together")
+}
+
+/// The status of a call or stream of an organization that has not taken too many answers: some of them will be sent soon, or given up.
+pub(crate) fn too_many_answer_bytes() -> Status {
+    Status::unavailable("the answers that the organization has not taken are too large together; try again")
 }
 
 /// The table of core/ERR-2.

@@ -4,9 +4,10 @@
 //! handshake. What ends a connection later is known to `connection`; what a certificate proves, to `peer`, which is only carried from here.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, Stream, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,9 +16,11 @@ use tokio::time::timeout;
 use crate::access::CurrentAccess;
 use crate::connection::{ByteStream, Connection};
 use crate::limits::Limits;
+use crate::metrics::{Metrics, NotOpened};
 use crate::options::ServerOptions;
 use crate::peer::Peer;
 use crate::slots::{Slot, Slots};
+use crate::throttle::Throttle;
 
 /// The pause after a connection could not be accepted, for example because no file descriptor was left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,11 +42,13 @@ pub(crate) fn connections(
     access: &CurrentAccess,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let limits = options.limits;
-    let opening = Opening { access: access.clone(), limits, nodelay: options.tcp_nodelay };
-    let accepting = (listener, Slots::new(&limits));
-    stream::unfold(accepting, |(listener, slots)| async {
-        let accepted = accept(&listener, &slots).await;
-        Some((accepted, (listener, slots)))
+    let metrics = options.metrics.clone();
+    let opening =
+        Opening { metrics: metrics.clone(), access: access.clone(), limits, nodelay: options.tcp_nodelay };
+    let accepting = (listener, Slots::new(&limits), metrics);
+    stream::unfold(accepting, |(listener, slots, metrics)| async {
+        let accepted = accept(&listener, &slots, metrics.as_deref()).await;
+        Some((accepted, (listener, slots, metrics)))
     })
     // Each handshake is a task of its own, so that no slow one holds up the rest.
     .map(move |(stream, slot)| tokio::spawn(opening.clone().open(stream, slot)))
@@ -52,12 +57,15 @@ pub(crate) fn connections(
 }
 
 /// The next connection that there is a slot for; others are closed at once.
-async fn accept(listener: &TcpListener, slots: &Arc<Slots>) -> (TcpStream, Slot) {
+async fn accept(listener: &TcpListener, slots: &Arc<Slots>, metrics: Option<&Metrics>) -> (TcpStream, Slot) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 if let Some(slot) = slots.take(address.ip()) {
                     return (stream, slot);
+                }
+                if let Some(metrics) = metrics {
+                    metrics.note_not_opened(NotOpened::TooMany);
                 }
             }
             Err(error) => {
@@ -68,9 +76,22 @@ async fn accept(listener: &TcpListener, slots: &Arc<Slots>) -> (TcpStream, Slot)
     }
 }
 
+/// Counts a connection that could not be opened, and says why, unless there are too many of them.
+fn note_failure(metrics: Option<&Metrics>, address: Option<SocketAddr>, error: &io::Error) {
+    static FAILURES: Throttle = Throttle::new();
+    if let Some(metrics) = metrics {
+        metrics.note_not_opened(NotOpened::Handshake);
+    }
+    if let Some(untold) = FAILURES.admits(Instant::now()) {
+        let address = address.map(tracing::field::display);
+        tracing::info!(address, %error, untold, "a connection could not be opened");
+    }
+}
+
 /// How connections are opened.
 #[derive(Clone)]
 struct Opening {
+    metrics: Option<Arc<Metrics>>,
     access: CurrentAccess,
     limits: Limits,
     nodelay: bool,
@@ -78,11 +99,10 @@ struct Opening {
 
 impl Opening {
     async fn open(self, stream: TcpStream, slot: Slot) -> Option<Connection> {
-        let address = stream.peer_addr().ok().map(tracing::field::display);
-        self.try_open(stream, slot)
-            .await
-            .inspect_err(|error| tracing::info!(address, %error, "a connection could not be opened"))
-            .ok()
+        let address = stream.peer_addr().ok();
+        let metrics = self.metrics.clone();
+        let opened = self.try_open(stream, slot).await;
+        opened.inspect_err(|error| note_failure(metrics.as_deref(), address, error)).ok()
     }
 
     async fn try_open(self, stream: TcpStream, slot: Slot) -> io::Result<Connection> {

@@ -9,20 +9,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use asset::{ChannelName, EventId};
-use persistence::{Store, StoredEvent};
-use tokio::sync::{Notify, Semaphore, watch};
+use asset::{ChannelName, EventId, OrganizationId};
+use persistence::{EventLimit, Room, Store, StoredEvent};
+use tokio::sync::{Notify, watch};
 
 use crate::failure::Failure;
 use crate::observer::Observer;
 use crate::options::{Clock, Options};
+use crate::turns::Turns;
 
 /// Events kept in memory for those who keep up.
 const RING_EVENTS_MAX: usize = 8192;
 /// Their encoded bytes.
 const RING_BYTES_MAX: usize = 16 << 20;
-/// Events that the follower reads at once.
-const FOLLOW_EVENTS_MAX: usize = 1000;
+/// What the follower reads at once.
+const FOLLOW_MAX: EventLimit = EventLimit { events: 1000, bytes: RING_BYTES_MAX / 4 };
+/// Bytes of events that a subscriber is given at once, unless the first has more: it may hold them for as long as it likes.
+const BATCH_BYTES_MAX: usize = 128 << 10;
 
 /// The newest events of a channel, without gaps.
 #[derive(Default)]
@@ -64,14 +67,16 @@ impl Ring {
         self.bytes = 0;
     }
 
-    fn after(&self, position: u64, limit: usize) -> Found {
+    fn after(&self, position: u64, limit: EventLimit) -> Found {
         if self.end.is_some_and(|end| position >= end) {
             return Found::Nothing;
         }
         match self.events.front() {
             Some(first) if first.position <= position + 1 => {
                 let skipped = usize::try_from(position + 1 - first.position).unwrap_or(usize::MAX);
-                Found::Events(self.events.iter().skip(skipped).take(limit).cloned().collect())
+                let mut room = Room::new(limit.bytes);
+                let next = self.events.iter().skip(skipped).take(limit.events);
+                Found::Events(next.take_while(|event| room.takes(event.encoded.len())).cloned().collect())
             }
             _ => Found::Older,
         }
@@ -82,9 +87,10 @@ impl Ring {
 pub(crate) struct Feed {
     channel: ChannelName,
     store: Arc<dyn Store>,
-    replay_events_max: usize,
+    /// What a subscriber is given at once.
+    batch_max: EventLimit,
     /// The turns in which subscribers that are behind read the store, whatever their number: the rest of it is for everybody else.
-    replays: Arc<Semaphore>,
+    replays: Arc<Turns>,
     ring: Mutex<Ring>,
     /// The highest position that subscribers may ask for.
     tip: watch::Sender<u64>,
@@ -102,12 +108,12 @@ impl Feed {
         channel: ChannelName,
         store: Arc<dyn Store>,
         options: &Options,
-        replays: Arc<Semaphore>,
+        replays: Arc<Turns>,
     ) -> Arc<Self> {
         let feed = Arc::new(Self {
             channel,
             store,
-            replay_events_max: options.replay_events_max.max(1),
+            batch_max: EventLimit { events: options.replay_events_max.max(1), bytes: BATCH_BYTES_MAX },
             replays,
             ring: Mutex::default(),
             tip: watch::Sender::new(0),
@@ -149,7 +155,7 @@ impl Feed {
             return self.begin().await;
         };
         loop {
-            let events = self.store.events_after(&self.channel, known, FOLLOW_EVENTS_MAX).await?;
+            let events = self.store.events_after(&self.channel, known, FOLLOW_MAX).await?;
             let Some(last) = events.last() else { return Ok(()) };
             known = last.position;
             self.report(&events);
@@ -199,7 +205,7 @@ impl Feed {
     }
 
     fn after(&self, position: u64) -> Found {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).after(position, self.replay_events_max)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).after(position, self.batch_max)
     }
 }
 
@@ -220,6 +226,7 @@ async fn follow(feed: Weak<Feed>, bell: Arc<Notify>, poll_interval: Duration) {
 /// One subscriber's place in the event log of a channel.
 pub struct Subscription {
     feed: Arc<Feed>,
+    caller: OrganizationId,
     position: u64,
     /// The position once more, for whoever asks the feed.
     place: Arc<AtomicU64>,
@@ -228,10 +235,15 @@ pub struct Subscription {
 
 impl Subscription {
     /// Begins after the event `start`, or at the beginning of the log (core/SUB-2, SUB-3).
-    pub(crate) async fn begin(feed: Arc<Feed>, start: Option<EventId>) -> Result<Self, Failure> {
+    pub(crate) async fn begin(
+        feed: Arc<Feed>,
+        caller: OrganizationId,
+        start: Option<EventId>,
+    ) -> Result<Self, Failure> {
         let position = match start {
             None => 0,
             Some(id) => {
+                let _turn = feed.replays.take(&caller).await?;
                 let found = feed.store.event_position(&feed.channel, id).await;
                 let found = found.map_err(|error| Failure::of_storage(&error))?;
                 found.ok_or_else(|| asset::Refusal::not_found(id))?
@@ -240,7 +252,7 @@ impl Subscription {
         let tip = feed.tip.subscribe();
         feed.bell.notify_one();
         let place = feed.place(position);
-        Ok(Self { feed, position, place, tip })
+        Ok(Self { feed, caller, position, place, tip })
     }
 
     /// Waits for the next events: at least one, in order, without a gap. Nothing is lost if the future is dropped.
@@ -268,8 +280,8 @@ impl Subscription {
 
     async fn stored(&self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
         let feed = &self.feed;
-        let _turn = feed.replays.acquire().await.map_err(|_closed| Failure::Unavailable)?;
-        let events = feed.store.events_after(&feed.channel, self.position, feed.replay_events_max).await;
+        let _turn = feed.replays.take(&self.caller).await?;
+        let events = feed.store.events_after(&feed.channel, self.position, feed.batch_max).await;
         let events = events.map_err(|error| Failure::of_storage(&error))?;
         Ok(events.into_iter().map(Arc::new).collect())
     }
@@ -283,6 +295,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    const TEN: EventLimit = EventLimit::events(10);
 
     fn event(position: u64, bytes: usize) -> Arc<StoredEvent> {
         Arc::new(StoredEvent {
@@ -310,10 +324,27 @@ mod tests {
             }
             assert_eq!(ring.events.len(), kept_max);
             assert!(ring.bytes <= RING_BYTES_MAX || ring.events.len() == 1);
-            assert!(matches!(ring.after(0, 10), Found::Older), "who is behind reads the store");
+            assert!(matches!(ring.after(0, TEN), Found::Older), "who is behind reads the store");
             let oldest = ring.events[0].position;
             assert!(ring.events.iter().map(|event| event.position).eq(oldest..=events));
-            assert!(matches!(ring.after(events, 10), Found::Nothing));
+            assert!(matches!(ring.after(events, TEN), Found::Nothing));
+        }
+    }
+
+    #[test]
+    fn what_a_subscriber_is_given_at_once_is_bounded_and_never_nothing() {
+        // core/SUB-13
+        let mut ring = Ring::default();
+        for (position, bytes) in [(1, 10), (2, 10), (3, 100), (4, 10)] {
+            ring.push(event(position, bytes));
+        }
+        for (after, bytes, given) in
+            [(0, 30, vec![1, 2]), (0, 5, vec![1]), (2, 30, vec![3]), (3, 30, vec![4])]
+        {
+            let Found::Events(events) = ring.after(after, EventLimit { events: 10, bytes }) else {
+                panic!("{after}")
+            };
+            assert_eq!(events.iter().map(|event| event.position).collect::<Vec<_>>(), given);
         }
     }
 
@@ -328,6 +359,6 @@ mod tests {
         assert_eq!((positions(&ring), ring.bytes), (vec![4, 5, 6], 3));
         ring.push(event(9, 1));
         assert_eq!((positions(&ring), ring.bytes), (vec![9], 1));
-        assert!(matches!(ring.after(6, 10), Found::Older), "7 and 8 are to be read from the store");
+        assert!(matches!(ring.after(6, TEN), Found::Older), "7 and 8 are to be read from the store");
     }
 }

@@ -13,6 +13,7 @@ pub mod page_token;
 mod queue;
 mod reader;
 mod service;
+mod turns;
 mod waiting;
 pub mod writer;
 

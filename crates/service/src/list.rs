@@ -1,22 +1,27 @@
 //! Lists of assets and events, page by page (core/PAG-1 … PAG-8).
 
 use asset::{
-    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance,
+    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, OrganizationId,
+    Performance,
 };
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, SortOrder,
+    DataSampleFilter, EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, Room, SortOrder,
     StoredEvent,
 };
 
 use crate::failure::Failure;
 use crate::page_token::{self, Place};
 use crate::service::Service;
+use crate::turns::Turn;
 
 /// Items of a page whose caller did not say (core/PAG-2).
 const PAGE_SIZE_DEFAULT: u32 = 50;
 /// Items of a page at most; existing clients ask for so many (core/PAG-6).
 const PAGE_SIZE_MAX: u32 = 10_000;
+
+/// Items that are converted before others have their turn on the thread.
+const ITEMS_AT_ONCE: usize = 256;
 
 /// Which page a caller asks for.
 #[derive(Clone, Debug, Default)]
@@ -33,33 +38,40 @@ pub struct Listing<T, P> {
     list: &'static str,
     channel: ChannelName,
     page: Page<T, P>,
+    /// Until the page is converted it is the caller's turn.
+    turn: Turn,
 }
 
 impl<T, P: Place> Listing<T, P> {
     /// Converts the items, in order, and ends the page early before the response passes `bytes_max` (core/PAG-6); at least one item
     /// stays. Returns what was converted and the token of the next page, empty at the end of the list (core/PAG-4).
-    pub fn into_response<M>(
+    ///
+    /// Others take their turn between the items: a long page takes its time.
+    pub async fn into_response<M>(
         self,
         bytes_max: usize,
         convert: impl Fn(T) -> M,
         encoded_bytes: impl Fn(&M) -> usize,
     ) -> (Vec<M>, String) {
-        let mut room = bytes_max;
-        let mut more = self.page.more;
+        let Self { list, channel, page, turn } = self;
+        let mut room = Room::new(bytes_max);
+        let mut more = page.more;
         let mut last = None;
         let mut converted = Vec::new();
-        for (place, item) in self.page.items {
+        for (place, item) in page.items {
             let item = convert(item);
-            let bytes = encoded_bytes(&item);
-            if bytes > room && !converted.is_empty() {
+            if !room.takes(encoded_bytes(&item)) {
                 more = true;
                 break;
             }
-            room = room.saturating_sub(bytes);
             converted.push(item);
             last = Some(place);
+            if converted.len().is_multiple_of(ITEMS_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
         }
-        let next = last.filter(|_| more).map(|place| page_token::write(self.list, &self.channel, &place));
+        drop(turn);
+        let next = last.filter(|_| more).map(|place| page_token::write(list, &channel, &place));
         (converted, next.unwrap_or_default())
     }
 }
@@ -77,10 +89,11 @@ fn request<P: Place>(
 fn listing<T, P>(
     list: &'static str,
     channel: &ChannelName,
+    turn: Turn,
     page: persistence::Result<Page<T, P>>,
 ) -> Result<Listing<T, P>, Failure> {
     let page = page.map_err(|error| Failure::of_storage(&error))?;
-    Ok(Listing { list, channel: channel.clone(), page })
+    Ok(Listing { list, channel: channel.clone(), page, turn })
 }
 
 impl Service {
@@ -88,7 +101,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Failure::Unavailable`] if storage is away; so for all lists.
-    pub async fn organizations(&self, channel: &ChannelName) -> Result<Vec<Organization>, Failure> {
+    pub async fn organizations(
+        &self,
+        channel: &ChannelName,
+        caller: &OrganizationId,
+    ) -> Result<Vec<Organization>, Failure> {
+        let _turn = self.list_turn(caller).await?;
         self.store().organizations(channel).await.map_err(|error| Failure::of_storage(&error))
     }
 
@@ -99,10 +117,12 @@ impl Service {
     pub async fn data_managers(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         selection: &PageSelection,
     ) -> Result<Listing<DataManager, ByDateAndKey>, Failure> {
         let page = request("data_managers", channel, selection)?;
-        listing("data_managers", channel, self.store().data_managers(channel, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("data_managers", channel, turn, self.store().data_managers(channel, page).await)
     }
 
     /// Data samples (core/DS-16).
@@ -112,11 +132,13 @@ impl Service {
     pub async fn data_samples(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: DataSampleFilter,
         selection: &PageSelection,
     ) -> Result<Listing<DataSample, ByDateAndKey>, Failure> {
         let page = request("data_samples", channel, selection)?;
-        listing("data_samples", channel, self.store().data_samples(channel, filter, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("data_samples", channel, turn, self.store().data_samples(channel, filter, page).await)
     }
 
     /// Functions (compute/FUNC-11).
@@ -126,11 +148,13 @@ impl Service {
     pub async fn functions(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: FunctionFilter,
         selection: &PageSelection,
     ) -> Result<Listing<Function, ByDateAndKey>, Failure> {
         let page = request("functions", channel, selection)?;
-        listing("functions", channel, self.store().functions(channel, filter, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("functions", channel, turn, self.store().functions(channel, filter, page).await)
     }
 
     /// Compute plans (compute/PLAN-12).
@@ -140,11 +164,13 @@ impl Service {
     pub async fn compute_plans(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: ComputePlanFilter,
         selection: &PageSelection,
     ) -> Result<Listing<ComputePlan, ByDateAndKey>, Failure> {
         let page = request("compute_plans", channel, selection)?;
-        listing("compute_plans", channel, self.store().compute_plans(channel, filter, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("compute_plans", channel, turn, self.store().compute_plans(channel, filter, page).await)
     }
 
     /// Compute tasks (compute/TASK-41); without a filter none, for one that nothing can match.
@@ -154,14 +180,16 @@ impl Service {
     pub async fn compute_tasks(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: Option<ComputeTaskFilter>,
         selection: &PageSelection,
     ) -> Result<Listing<ComputeTask, ByDateAndKey>, Failure> {
         let page = request("compute_tasks", channel, selection)?;
+        let turn = self.list_turn(caller).await?;
         let Some(filter) = filter else {
-            return listing("compute_tasks", channel, Ok(Page { items: Vec::new(), more: false }));
+            return listing("compute_tasks", channel, turn, Ok(Page { items: Vec::new(), more: false }));
         };
-        listing("compute_tasks", channel, self.store().compute_tasks(channel, filter, page).await)
+        listing("compute_tasks", channel, turn, self.store().compute_tasks(channel, filter, page).await)
     }
 
     /// Performances (compute/PERF-6).
@@ -171,11 +199,13 @@ impl Service {
     pub async fn performances(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: PerformanceFilter,
         selection: &PageSelection,
     ) -> Result<Listing<Performance, ByDateAndPerformance>, Failure> {
         let page = request("performances", channel, selection)?;
-        listing("performances", channel, self.store().performances(channel, filter, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("performances", channel, turn, self.store().performances(channel, filter, page).await)
     }
 
     /// Events (core/EVT-13 … EVT-22).
@@ -185,11 +215,13 @@ impl Service {
     pub async fn events(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         filter: EventFilter,
         sort: SortOrder,
         selection: &PageSelection,
     ) -> Result<Listing<StoredEvent, ByTimeAndPosition>, Failure> {
         let page = request("events", channel, selection)?;
-        listing("events", channel, self.store().events(channel, filter, sort, page).await)
+        let turn = self.list_turn(caller).await?;
+        listing("events", channel, turn, self.store().events(channel, filter, sort, page).await)
     }
 }

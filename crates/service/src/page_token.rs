@@ -44,7 +44,9 @@ impl Place for ByDateAndPerformance {
         let (date, rest) = split_date(bytes)?;
         let (key, identifier) = rest.split_at_checked(16)?;
         let key = ComputeTaskKey::from_uuid(Uuid::from_slice(key).ok()?);
-        Some(Self(date, key, String::from_utf8(identifier.to_vec()).ok()?))
+        let identifier = String::from_utf8(identifier.to_vec()).ok()?;
+        // Whoever computes its own tokens may write what no stored text has.
+        (!identifier.contains('\0')).then_some(Self(date, key, identifier))
     }
 }
 
@@ -147,6 +149,15 @@ mod tests {
         let event = ByTimeAndPosition(date, 81);
         let token = write("events", &north, &event);
         assert_eq!(read("events", &north, &token), Ok(Start::After(event)));
+    }
+
+    #[test]
+    fn a_place_that_no_item_can_have_is_refused() {
+        let north = ChannelName::new("north");
+        let key = ComputeTaskKey::from_uuid(Uuid::from_u128(9));
+        let place = ByDateAndPerformance(Timestamp::MIN, key, "a\0b".into());
+        let token = write("performances", &north, &place);
+        assert!(read::<ByDateAndPerformance>("performances", &north, &token).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use asset::{ChannelName, Command, EventId, Inquiry, OrganizationId};
 use persistence::{Hint, PoolState, Store};
-use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
@@ -14,6 +14,7 @@ use crate::observer::ChannelState;
 use crate::options::Options;
 use crate::queue::QueueEntrance;
 use crate::reader::{Asking, Reader, WaitingInquiry};
+use crate::turns::{Turn, Turns};
 use crate::waiting::{Arrival, Waiting, WaitingCall, Weight};
 use crate::writer::Writer;
 
@@ -44,11 +45,14 @@ struct Inner {
     options: Options,
     channels: Mutex<HashMap<ChannelName, Arc<Channel>>>,
     /// See [`Feed`]; for all channels together.
-    replays: Arc<Semaphore>,
+    replays: Arc<Turns>,
+    /// The turns in which lists are read and made into answers; for all channels together.
+    lists: Arc<Turns>,
 }
 
-/// Subscribers that read the store at the same time: fewer than any store has readers, so that inquiries find one.
-const REPLAYS_AT_ONCE: usize = 2;
+/// Subscribers that read the store at the same time, and lists: together fewer than any store has readers, so that inquiries find one.
+const REPLAYS_AT_ONCE: usize = 3;
+const LISTS_AT_ONCE: usize = 4;
 
 /// Carries out calls. Cheap to clone; everything it runs ends with the last clone.
 #[derive(Clone)]
@@ -58,8 +62,9 @@ impl Service {
     /// A service on this store. Must be called within a tokio runtime.
     pub fn new(store: Arc<dyn Store>, options: Options) -> Self {
         let hints = store.hints();
-        let replays = Arc::new(Semaphore::new(REPLAYS_AT_ONCE));
-        let inner = Arc::new(Inner { store, options, channels: Mutex::default(), replays });
+        let replays = Turns::new(REPLAYS_AT_ONCE);
+        let lists = Turns::new(LISTS_AT_ONCE);
+        let inner = Arc::new(Inner { store, options, channels: Mutex::default(), replays, lists });
         tokio::spawn(pass_hints(Arc::downgrade(&inner), hints));
         Self(inner)
     }
@@ -121,9 +126,10 @@ impl Service {
     pub async fn subscribe(
         &self,
         channel: &ChannelName,
+        caller: &OrganizationId,
         start: Option<EventId>,
     ) -> Result<Subscription, Failure> {
-        Subscription::begin(Arc::clone(&self.channel(channel).feed), start).await
+        Subscription::begin(Arc::clone(&self.channel(channel).feed), caller.clone(), start).await
     }
 
     /// Waits until the writers and readers have ended and let go of the store. For after the last call: whoever calls later starts them again.
@@ -157,6 +163,14 @@ impl Service {
     /// How the connections to storage are used, if there are any.
     pub fn pools(&self) -> Vec<PoolState> {
         self.store().pools()
+    }
+
+    /// The caller's turn to read a list: a caller that asks for many long ones waits for itself only.
+    ///
+    /// # Errors
+    /// As [`Turns::take`].
+    pub(crate) async fn list_turn(&self, caller: &OrganizationId) -> Result<Turn, Failure> {
+        self.0.lists.take(caller).await
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -14,7 +14,7 @@ use asset::refusal::Code;
 use asset::{ChannelName, OrganizationId, Policy};
 use bytes::Bytes;
 use embedded::Embedded;
-use persistence::Store;
+use persistence::{EventLimit, Store};
 use service::{Failure, Options, Service};
 use store::{Trouble, Unreliable};
 
@@ -92,7 +92,7 @@ impl Case {
 
 /// The keys of all plans that the log tells of, beside those of the preparation.
 async fn told(store: &Unreliable) -> Vec<String> {
-    let events = store.events_after(&north(), 0, 10_000).await.unwrap();
+    let events = store.events_after(&north(), 0, EventLimit::events(10_000)).await.unwrap();
     let keys = events.into_iter().map(|event| event.asset_key);
     keys.filter(|key| key.starts_with("0000000")).collect()
 }

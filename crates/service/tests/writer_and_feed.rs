@@ -83,7 +83,7 @@ async fn all_subscribers_see_one_sequence_without_gap() {
     // core/SUB-5 … SUB-7, SUB-18: early, late and resumed subscribers, while eight writers are busy.
     const PLANS: usize = 400;
     let service = service().await;
-    let mut early = service.subscribe(&channel(NORTH), None).await.unwrap();
+    let mut early = service.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
     let next = Arc::new(AtomicUsize::new(1));
     let writers: Vec<_> = (0..8)
         .map(|_| {
@@ -100,8 +100,8 @@ async fn all_subscribers_see_one_sequence_without_gap() {
         })
         .collect();
     let first_half = read_at_least(&mut early, PLANS / 2).await;
-    let mut late = service.subscribe(&channel(NORTH), None).await.unwrap();
-    let mut resumed = service.subscribe(&channel(NORTH), Some(first_half[99].id)).await.unwrap();
+    let mut late = service.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
+    let mut resumed = service.subscribe(&channel(NORTH), &alder(), Some(first_half[99].id)).await.unwrap();
     for writer in writers {
         writer.await.unwrap();
     }
@@ -126,7 +126,7 @@ async fn how_many_events_are_read_at_once_is_not_visible() {
     let mut replays = Vec::new();
     for replay_events_max in [1, 2, 7, 1000] {
         let replaying = service_on(&store, |options| options.replay_events_max = replay_events_max).await;
-        let mut subscription = replaying.subscribe(&channel(NORTH), None).await.unwrap();
+        let mut subscription = replaying.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
         replays.push(read(&mut subscription, PLANS + 1).await);
     }
     assert!(replays.iter().all(|replay| *replay == replays[0]), "{replays:?}");
@@ -138,7 +138,7 @@ async fn events_of_another_process_arrive_although_every_hint_is_lost() {
     let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
     let here = service_on(&store, |_| {}).await;
     let there = service_on(&store, |options| options.poll_interval = Duration::from_millis(20)).await;
-    let mut subscription = there.subscribe(&channel(NORTH), None).await.unwrap();
+    let mut subscription = there.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
     read(&mut subscription, 1).await;
     for number in 1..=3 {
         here.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
@@ -161,7 +161,7 @@ async fn times_follow_the_order_of_events_whatever_the_clock_says() {
         let service = if number % 2 == 0 { &wrong } else { &right };
         service.execute(&channel(NORTH), &alder(), plan(number)).await.unwrap();
     }
-    let mut subscription = right.subscribe(&channel(NORTH), None).await.unwrap();
+    let mut subscription = right.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
     let events = read(&mut subscription, 11).await;
     assert!(events.is_sorted_by(|earlier, later| earlier.timestamp < later.timestamp), "{events:?}");
 }
@@ -186,7 +186,7 @@ async fn channels_do_not_see_each_other() {
     assert!(matches!(taken, Failure::Refused(refusal) if refusal.code == Code::Conflict));
     let hidden = service.inquire(&south, &alder(), GetComputePlan::new(&key(1)).unwrap()).await.unwrap_err();
     assert!(matches!(hidden, Failure::Refused(refusal) if refusal.code == Code::NotFound));
-    let mut events = service.subscribe(&south, None).await.unwrap();
+    let mut events = service.subscribe(&south, &alder(), None).await.unwrap();
     assert_eq!(read(&mut events, 1).await[0].asset_key, "Alder");
 }
 
@@ -194,9 +194,9 @@ async fn channels_do_not_see_each_other() {
 async fn an_event_of_another_channel_is_no_start() {
     // core/SUB-4
     let service = service().await;
-    let mut events = service.subscribe(&channel(NORTH), None).await.unwrap();
+    let mut events = service.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
     let id = read(&mut events, 1).await[0].id;
-    let refused = service.subscribe(&channel("south"), Some(id)).await.err().expect("a refusal");
+    let refused = service.subscribe(&channel("south"), &alder(), Some(id)).await.err().expect("a refusal");
     assert!(matches!(refused, Failure::Refused(refusal) if refusal.code == Code::NotFound));
 }
 
@@ -265,7 +265,7 @@ async fn a_refused_call_leaves_nothing() {
         "not registered"
     );
     service.execute(&north, &alder(), plan(1)).await.unwrap();
-    let mut events = service.subscribe(&north, None).await.unwrap();
+    let mut events = service.subscribe(&north, &alder(), None).await.unwrap();
     let events = read(&mut events, 2).await;
     assert_eq!([events[0].asset_key.as_str(), events[1].asset_key.as_str()], ["Alder", key(1).as_str()]);
 }
@@ -274,7 +274,7 @@ async fn a_refused_call_leaves_nothing() {
 async fn what_a_change_announces_is_what_the_log_keeps() {
     let service = service().await;
     service.execute(&channel(NORTH), &alder(), plan(7)).await.unwrap();
-    let mut events = service.subscribe(&channel(NORTH), None).await.unwrap();
+    let mut events = service.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
     let event = &read(&mut events, 2).await[1];
     let plan =
         service.inquire(&channel(NORTH), &alder(), GetComputePlan::new(&key(7)).unwrap()).await.unwrap();

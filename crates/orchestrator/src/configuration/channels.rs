@@ -1,7 +1,7 @@
 //! The channel file: which organizations are members of which channel (core/CHN-7).
 //!
 //! Owns the form of the file and its limits; that members must also register, and what a stranger is told, is decided elsewhere. Start at
-//! [`Channels::load`].
+//! [`Channels::parse`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -49,15 +49,6 @@ pub(crate) enum Error {
 pub(crate) struct Malformed(String);
 
 impl Channels {
-    /// Reads a channel file.
-    ///
-    /// # Errors
-    ///
-    /// If the file is unreadable, too large or malformed.
-    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
-        Self::of_file(path, &Self::read(path)?)
-    }
-
     /// The text of a channel file.
     ///
     /// # Errors
@@ -144,6 +135,11 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+
+    /// What is in this file.
+    fn read_file(path: &Path) -> Result<Channels, Error> {
+        Channels::of_file(path, &Channels::read(path)?)
+    }
 
     /// A file whose only channel is `a`, with the organization `b` in it.
     fn a_with_b() -> Channels {
@@ -257,7 +253,7 @@ mod tests {
     fn load(bytes: &[u8]) -> Result<Channels, Error> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        Channels::load(file.path())
+        read_file(file.path())
     }
 
     #[test]
@@ -268,7 +264,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_used_is_named_with_the_reason() {
         // core/CHN-7
-        let missing = Channels::load(Path::new("/no/such/file")).unwrap_err();
+        let missing = read_file(Path::new("/no/such/file")).unwrap_err();
         assert_eq!(missing.to_string(), "read channel file /no/such/file");
         let malformed = load(b"channels: [").unwrap_err();
         assert!(malformed.to_string().starts_with("parse channel file "), "{malformed}");

@@ -65,9 +65,13 @@ pub(super) const GRPC_MAX_PENDING_RESETS: Setting =
 pub(super) const GRPC_MAX_CALLS_PER_ORGANIZATION: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_MAX_CALLS_PER_ORGANIZATION", "256");
 pub(super) const GRPC_MAX_STREAMS_PER_ORGANIZATION: Setting =
-    Setting::optional("ORCHESTRATOR_GRPC_MAX_STREAMS_PER_ORGANIZATION", "1024");
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_STREAMS_PER_ORGANIZATION", "4096");
 pub(super) const GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION", "67108864");
+pub(super) const GRPC_MAX_ANSWER_BYTES_PER_ORGANIZATION: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_ANSWER_BYTES_PER_ORGANIZATION", "67108864");
+pub(super) const GRPC_MAX_BYTES_UNDER_WAY: Setting =
+    Setting::optional("ORCHESTRATOR_GRPC_MAX_BYTES_UNDER_WAY", "1073741824");
 pub(super) const GRPC_HANDSHAKE_TIMEOUT: Setting =
     Setting::optional("ORCHESTRATOR_GRPC_HANDSHAKE_TIMEOUT", "10s");
 pub(super) const GRPC_IDLE_TIMEOUT: Setting = Setting::optional("ORCHESTRATOR_GRPC_IDLE_TIMEOUT", "2h");
@@ -84,7 +88,7 @@ pub(super) const LOG_LEVEL: Setting = Setting::optional("LOG_LEVEL", "info");
 pub(super) const LOG_SQL_VERBOSE: Setting = Setting::optional("LOG_SQL_VERBOSE", "false");
 
 /// Every setting, in the order of the page for operators.
-pub(super) const ALL: [Setting; 37] = [
+pub(super) const ALL: [Setting; 39] = [
     DATABASE_URL,
     MIGRATE_ON_START,
     CHANNEL_CONFIG,
@@ -111,6 +115,8 @@ pub(super) const ALL: [Setting; 37] = [
     GRPC_MAX_CALLS_PER_ORGANIZATION,
     GRPC_MAX_STREAMS_PER_ORGANIZATION,
     GRPC_MAX_REQUEST_BYTES_PER_ORGANIZATION,
+    GRPC_MAX_ANSWER_BYTES_PER_ORGANIZATION,
+    GRPC_MAX_BYTES_UNDER_WAY,
     GRPC_HANDSHAKE_TIMEOUT,
     GRPC_IDLE_TIMEOUT,
     GRPC_CALL_TIMEOUT,

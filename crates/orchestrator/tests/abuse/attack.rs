@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
+use prost::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
@@ -23,7 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// What an attack does, for as long as it lasts.
 pub(crate) type Attack = fn(Attacker) -> BoxFuture<'static, ()>;
 
-pub(crate) const ATTACKS: [(&str, Attack); 9] = [
+pub(crate) const ATTACKS: [(&str, Attack); 11] = [
     ("slow handshakes", |attacker| slow_handshakes(attacker).boxed()),
     ("half-open peers", |attacker| half_open_peers(attacker).boxed()),
     ("rapid resets", |attacker| rapid_resets(attacker).boxed()),
@@ -32,10 +33,14 @@ pub(crate) const ATTACKS: [(&str, Attack); 9] = [
     ("endless headers", |attacker| endless_headers(attacker).boxed()),
     ("unfinished giant messages", |attacker| unfinished_giants(attacker).boxed()),
     ("odd messages", |attacker| odd_messages(attacker).boxed()),
+    ("millions of elements", |attacker| millions_of_elements(attacker).boxed()),
+    ("long lists", |attacker| long_lists(attacker).boxed()),
     ("many connections and streams", |attacker| many_of_all(attacker).boxed()),
 ];
 
 const LIST: &str = "/orchestrator.EventService/QueryEvents";
+const LONG_LIST: &str = "/orchestrator.DataSampleService/QueryDataSamples";
+const REGISTER_TASKS: &str = "/orchestrator.ComputeTaskService/RegisterTasks";
 const SUBSCRIBE: &str = "/orchestrator.EventService/SubscribeToEvents";
 const REGISTER: &str = "/orchestrator.FunctionService/RegisterFunction";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -189,8 +194,8 @@ async fn slow_readers(attacker: Attacker) {
     for _ in 0..8 {
         let mut client = attacker.http(0).await;
         for _ in 0..64 {
-            let Some(mut call) = attacker.begin(&mut client, LIST).await else { break };
-            call.send(framed(0, &[]), true);
+            let Some(mut call) = attacker.begin(&mut client, LONG_LIST).await else { break };
+            call.send(longest_page(), true);
             held.push(call);
         }
     }
@@ -256,6 +261,49 @@ async fn odd_messages(attacker: Attacker) {
         }
         sleep(BREATH).await;
     }
+}
+
+/// Messages of the largest size in which each element takes two or three bytes, and a hundred times as much in memory.
+async fn millions_of_elements(attacker: Attacker) {
+    let tasks = [0x0a, 0].repeat(2 << 20);
+    let inputs = [0x8a, 1, 0].repeat(1 << 20);
+    let inputs = [&[0x0a, 0x80, 0x80, 0xc0, 1], inputs.as_slice()].concat();
+    let attack = async |message: &[u8]| {
+        let message = whole(message);
+        loop {
+            let mut client = attacker.http(65_535).await;
+            while let Some(mut call) = attacker.begin(&mut client, REGISTER_TASKS).await {
+                call.send(message.clone(), true);
+                let _refused_or_left = call.response.await;
+                sleep(BREATH).await;
+            }
+        }
+    };
+    tokio::join!(attack(&tasks), attack(&inputs));
+}
+
+/// The longest pages that there are, many at once and again and again.
+async fn long_lists(attacker: Attacker) {
+    let attack = async || {
+        loop {
+            let mut client = attacker.http(16 << 20).await;
+            while let Some(mut call) = attacker.begin(&mut client, LONG_LIST).await {
+                call.send(longest_page(), true);
+                let Ok(answer) = call.response.await else { break };
+                let mut body = answer.into_body();
+                while let Some(Ok(bytes)) = body.data().await {
+                    let _left_by_server = body.flow_control().release_capacity(bytes.len());
+                }
+            }
+        }
+    };
+    join_all((0..32).map(|_| attack())).await;
+}
+
+/// Asks for as many items as a page can have.
+fn longest_page() -> Bytes {
+    let page = proto::QueryDataSamplesParam { page_size: 10_000, ..Default::default() };
+    whole(&page.encode_to_vec())
 }
 
 fn whole(message: &[u8]) -> Bytes {

@@ -81,7 +81,7 @@ macro_rules! pages {
         let mut token = String::new();
         loop {
             let $selection = PageSelection { token, size: $page_size };
-            let (texts, next) = $listing.await?.into_response(usize::MAX, |item| $text(&item), |_| 0);
+            let (texts, next) = $listing.await?.into_response(usize::MAX, |item| $text(&item), |_| 0).await;
             pages.push(texts.join("; "));
             if next.is_empty() {
                 break pages.join(" || ");
@@ -231,7 +231,7 @@ impl Session<'_> {
                 Ok(format!("organization {}", describe::organization(&organization.id)))
             }
             O::Organizations => {
-                let found = universe.service.organizations(&self.channel).await?;
+                let found = universe.service.organizations(&self.channel, &self.caller).await?;
                 let found: Vec<String> =
                     found.iter().map(|found| describe::organization(&found.id)).collect();
                 Ok(format!("[{}]", found.join(", ")))
@@ -390,12 +390,14 @@ impl Session<'_> {
     }
 
     async fn list(&self, list: &List, page_size: u32) -> Result<String, Failure> {
-        let (service, channel, universe) = (&self.universe.service, &self.channel, self.universe);
+        let Self { universe, channel, caller } = self;
+        let service = &universe.service;
         let plan_key =
             |plan: Option<Number>| plan.map(|plan| universe.parsed::<ComputePlanKey>(Kind::Plan, plan));
         Ok(match list {
             List::Managers => {
-                pages!(page_size, describe::manager, |selection| service.data_managers(channel, &selection))
+                pages!(page_size, describe::manager, |selection| service
+                    .data_managers(channel, caller, &selection))
             }
             List::Samples { among } => {
                 let keys: Vec<DataSampleKey> =
@@ -403,6 +405,7 @@ impl Session<'_> {
                 let filter = DataSampleFilter { keys };
                 pages!(page_size, describe::sample, |selection| service.data_samples(
                     channel,
+                    caller,
                     filter.clone(),
                     &selection
                 ))
@@ -411,6 +414,7 @@ impl Session<'_> {
                 let filter = FunctionFilter { compute_plan_key: plan_key(*plan) };
                 pages!(page_size, describe::function, |selection| service.functions(
                     channel,
+                    caller,
                     filter.clone(),
                     &selection
                 ))
@@ -419,6 +423,7 @@ impl Session<'_> {
                 let filter = ComputePlanFilter { owner: owner.map(organization) };
                 pages!(page_size, describe::plan, |selection| service.compute_plans(
                     channel,
+                    caller,
                     filter.clone(),
                     &selection
                 ))
@@ -433,6 +438,7 @@ impl Session<'_> {
                 };
                 pages!(page_size, describe::task, |selection| service.compute_tasks(
                     channel,
+                    caller,
                     Some(filter.clone()),
                     &selection
                 ))
@@ -444,6 +450,7 @@ impl Session<'_> {
                 };
                 pages!(page_size, describe::performance, |selection| service.performances(
                     channel,
+                    caller,
                     filter.clone(),
                     &selection
                 ))
@@ -460,6 +467,7 @@ impl Session<'_> {
                 let sort = if *descending { SortOrder::Descending } else { SortOrder::Ascending };
                 pages!(page_size, event, |selection| service.events(
                     channel,
+                    caller,
                     filter.clone(),
                     sort,
                     &selection

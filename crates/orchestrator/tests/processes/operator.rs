@@ -1,9 +1,11 @@
 //! What an operator sees of a server: its log, and its configuration before it starts (operations contract, sections 2 and 10).
 
+use std::time::{Duration, Instant};
+
 use postgres::testing::Cluster;
 use proto::organization_service_client::OrganizationServiceClient;
 use serde_json::Value;
-use tonic::Request;
+use tonic::{Code, Request};
 
 use crate::process::{Process, orchestrator};
 use crate::{channel_file, environment};
@@ -59,6 +61,23 @@ async fn the_log_is_one_json_object_a_line_and_one_line_a_call() {
     assert_eq!(subscribed["requestID"].as_str().unwrap().len(), 8, "streams have request ids: {subscribed}");
     let sql = lines.iter().find(|line| line["message"] == "SQL").unwrap();
     assert!(sql["level"] == "info" && sql["sql"].is_string(), "{sql}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_reads_its_channel_file_again_when_it_is_asked() {
+    // core/DEF-8
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("channels.yaml");
+    std::fs::write(&file, "channels: {mychannel: [MyOrg1MSP]}").unwrap();
+    let server = Process::start_dev(&["--memory", "--channels", file.to_str().unwrap()]);
+    let newcomer = server.caller("MyOrg2MSP").await;
+    assert_eq!(newcomer.register_organization().await.unwrap_err().code(), Code::PermissionDenied);
+    std::fs::write(&file, "channels: {mychannel: [MyOrg1MSP, MyOrg2MSP]}").unwrap();
+    server.signal("HUP");
+    let begun = Instant::now();
+    while let Err(status) = newcomer.register_organization().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{status:?}");
+    }
 }
 
 /// The output of `config check` with these variables, and whether it was content.

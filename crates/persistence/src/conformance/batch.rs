@@ -13,7 +13,7 @@ use super::samples::{
 use super::steps::{
     append, append_in, apply, apply_in, assert_intact, begin, first, found, known, load, log,
 };
-use crate::{Error, EventFilter, Head, Result, SortOrder, Store, WriteSet};
+use crate::{Error, EventFilter, EventLimit, Head, Result, SortOrder, Store, WriteSet};
 
 /// Long enough to notice that something does not wait, if it does not.
 const A_WHILE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ pub async fn a_fresh_channel_is_empty(store: Arc<dyn Store>) -> Result<()> {
         store.events(&channel(), EventFilter::default(), SortOrder::Ascending, first(10)).await?.items,
         []
     );
-    assert_eq!(store.events_after(&channel(), 0, 10).await?, []);
+    assert_eq!(store.events_after(&channel(), 0, EventLimit::events(10)).await?, []);
     assert_eq!(store.event_position(&channel(), key(1)).await?, None);
     Ok(())
 }

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use super::samples::{at, channel, envelope, key, metadata, other_channel};
 use super::steps::{append, append_in, assert_intact, assert_list, event_keys, log};
 use crate::event_log::Envelope;
-use crate::{ByTimeAndPosition, EventFilter, PageRequest, Result, SortOrder, Start, Store, StoredEvent};
+use crate::{
+    ByTimeAndPosition, EventFilter, EventLimit, PAGE_BYTES_MAX, PageRequest, Result, SortOrder, Start, Store,
+    StoredEvent,
+};
 
 /// Reading on gives each event once, in order, and nothing at the end.
 pub async fn the_log_is_read_on_from_a_position(store: Arc<dyn Store>) -> Result<()> {
@@ -17,17 +20,32 @@ pub async fn the_log_is_read_on_from_a_position(store: Arc<dyn Store>) -> Result
     events.extend(append(&*store, (4..=5).map(envelope).collect()).await?);
 
     for (position, skipped) in (0..=5).zip(0..) {
-        let after = store.events_after(&channel(), position, 100).await?;
+        let after = store.events_after(&channel(), position, EventLimit::events(100)).await?;
         assert_eq!(after, events[skipped..], "after {position}");
     }
     // At most as many as asked for.
-    assert_eq!(store.events_after(&channel(), 1, 2).await?, events[1..3]);
-    assert_eq!(store.events_after(&channel(), 0, 0).await?, []);
+    assert_eq!(store.events_after(&channel(), 1, EventLimit::events(2)).await?, events[1..3]);
+    assert_eq!(store.events_after(&channel(), 0, EventLimit::events(0)).await?, []);
     // Nothing is after the end, wherever that is.
     for position in [6, u64::MAX >> 1, u64::MAX] {
-        assert_eq!(store.events_after(&channel(), position, usize::MAX).await?, []);
+        assert_eq!(store.events_after(&channel(), position, EventLimit::events(usize::MAX)).await?, []);
     }
     assert_intact(&events, &store.head(&channel()).await?);
+    Ok(())
+}
+
+/// Reading on is bounded by bytes, too, but what is too large for that is read alone.
+pub async fn reading_on_is_bounded_by_bytes(store: Arc<dyn Store>) -> Result<()> {
+    let events = append(&*store, (1..=4).map(|number| large(number, 100_000)).collect()).await?;
+    for (position, bytes, read) in [(0, 250_000, 0..2), (0, 100, 0..1), (2, 100, 2..3), (2, 10_000_000, 2..4)]
+    {
+        let limit = EventLimit { events: 10, bytes };
+        assert_eq!(
+            store.events_after(&channel(), position, limit).await?,
+            events[read],
+            "{position} {bytes}"
+        );
+    }
     Ok(())
 }
 
@@ -51,6 +69,30 @@ pub async fn events_are_kept_whole(store: Arc<dyn Store>) -> Result<()> {
 
     assert_eq!(log(&*store, &channel()).await?, appended);
     Ok(())
+}
+
+/// Whatever size is asked for, a page ends before it is too large, and the list goes on from there (core/PAG-6).
+pub async fn a_page_ends_early_before_it_is_too_large(store: Arc<dyn Store>) -> Result<()> {
+    let third = PAGE_BYTES_MAX * 3 / 8;
+    let sizes = [third, third, third, 2 * PAGE_BYTES_MAX, third, third, third];
+    let envelopes = (1..).zip(sizes).map(|(number, bytes)| large(number, bytes));
+    let events = append(&*store, envelopes.collect()).await?;
+    let mut start = Start::First;
+    let mut listed = Vec::new();
+    for (length, more) in [(2, true), (1, true), (1, true), (2, true), (1, false)] {
+        let request = PageRequest { start, size: 10_000 };
+        let page = store.events(&channel(), EventFilter::default(), SortOrder::Ascending, request).await?;
+        assert_eq!((page.items.len(), page.more), (length, more));
+        let (places, items): (Vec<_>, Vec<_>) = page.items.into_iter().unzip();
+        start = places.last().cloned().map_or(Start::First, Start::After);
+        listed.extend(items);
+    }
+    assert_eq!(listed, events);
+    Ok(())
+}
+
+fn large(number: u32, bytes: usize) -> Envelope {
+    Envelope { encoded: Bytes::from(vec![b'x'; bytes]), ..envelope(number) }
 }
 
 /// The position of an event, by its id (core/SUB-4).

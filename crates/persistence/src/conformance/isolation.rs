@@ -13,7 +13,8 @@ use super::samples::{
 };
 use super::steps::{apply, first, load_in};
 use crate::{
-    ComputePlanFilter, ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, PerformanceFilter,
+    ComputePlanFilter, ComputeTaskFilter, DataSampleFilter, EventFilter, EventLimit, FunctionFilter,
+    PerformanceFilter,
 };
 use crate::{Head, Result, SortOrder, Store};
 
@@ -142,7 +143,7 @@ pub async fn no_list_shows_another_channel(store: Arc<dyn Store>) -> Result<()> 
         let filter = EventFilter { asset_key, ..EventFilter::default() };
         assert_eq!(store.events(&other, filter, SortOrder::Ascending, first(10)).await?.items, []);
     }
-    assert_eq!(store.events_after(&other, 0, 10).await?, []);
+    assert_eq!(store.events_after(&other, 0, EventLimit::events(10)).await?, []);
     // An event of another channel has no position in this one (core/SUB-4).
     assert_eq!(store.event_position(&other, events[0].id).await?, None);
     assert_eq!(store.head(&other).await?, Head::default());

@@ -84,7 +84,9 @@ macro_rules! conformance_tests {
                 a_place_need_not_exist;
             event:
                 the_log_is_read_on_from_a_position,
+                reading_on_is_bounded_by_bytes,
                 events_are_kept_whole,
+                a_page_ends_early_before_it_is_too_large,
                 events_are_found_by_id,
                 events_are_listed_from_both_ends,
                 pages_of_events_stay_together_while_others_write,

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::samples::{at, channel};
 use crate::event_log::{Envelope, chain};
 use crate::{
-    Batch, ByTimeAndPosition, EventFilter, Head, Page, PageRequest, Result, SortOrder, Stages, Start, Store,
-    StoredEvent, WriteSet,
+    Batch, ByTimeAndPosition, EventFilter, EventLimit, Head, Page, PageRequest, Result, SortOrder, Stages,
+    Start, Store, StoredEvent, WriteSet,
 };
 
 /// More pages than any list of the suite has.
@@ -176,7 +176,7 @@ pub async fn assert_list<T: PartialEq + Debug, P>(
 
 /// The whole log of a channel.
 pub async fn log(store: &dyn Store, channel: &ChannelName) -> Result<Vec<StoredEvent>> {
-    store.events_after(channel, 0, 1_000_000).await
+    store.events_after(channel, 0, EventLimit::events(1_000_000)).await
 }
 
 /// Checks that a log has no gap, that each event is chained to the one before, and that it ends where the head says.

@@ -3,7 +3,7 @@
 use asset::{Change, Facts, Needs};
 use persistence::conformance::samples::{channel, compute_task, envelope, function, key};
 use persistence::conformance::steps::{append, apply, first, read_in};
-use persistence::{Error, Store};
+use persistence::{Error, EventLimit, Store};
 use postgres::testing::Cluster;
 
 use super::{client, migrated};
@@ -81,7 +81,11 @@ async fn what_cannot_be_understood_is_named_by_table_column_and_key() {
             "compute_task.status",
             key::<asset::ComputeTaskKey>(2).to_string(),
         ),
-        (store.events_after(&channel(), 2, 10).await.map(drop), "event.metadata", "3".to_owned()),
+        (
+            store.events_after(&channel(), 2, EventLimit::events(10)).await.map(drop),
+            "event.metadata",
+            "3".to_owned(),
+        ),
     ] {
         let Err(Error::Corrupt(message)) = outcome else { panic!("{outcome:?}") };
         assert!(message.starts_with(&format!("{column} of {key}: ")), "{message}");

@@ -61,6 +61,20 @@ struct OfPool {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
+}
+
+/// Why a connection was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// There were as many as there may be.
+    TooMany,
+    /// Its handshake failed.
+    Handshake,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfVersion {
     version: String,
 }
@@ -85,6 +99,7 @@ pub struct Metrics {
     writer: service::WriterMetrics,
     storage: Arc<store::StorageMetrics>,
     states: StateMetrics,
+    not_opened: Family<OfReason, Counter>,
     scrapes: Family<OfStatusCode, Counter>,
     scrapes_under_way: Gauge,
     /// One at a time: states are looked up and written down together.
@@ -121,6 +136,7 @@ impl Metrics {
         let writer = service::WriterMetrics::new(&mut register);
         let storage = Arc::new(store::StorageMetrics::new(&mut register));
         let states = StateMetrics::new(&mut register);
+        let not_opened = register.add("orc_connection_not_opened", "Connections that were not opened");
         let scrapes: Family<OfStatusCode, Counter> =
             register.add("promhttp_metric_handler_requests", "Scrapes, by their HTTP status");
         for code in [200, 500] {
@@ -138,6 +154,7 @@ impl Metrics {
             writer,
             storage,
             states,
+            not_opened,
             scrapes,
             scrapes_under_way,
             scraping,
@@ -157,6 +174,15 @@ impl Metrics {
     /// A call of this method begins; nothing for a method that there is not.
     pub(crate) fn begin_call(&self, path: &str) -> Option<MeasuredCall> {
         self.calls.get(path).map(MeasuredCall::begin)
+    }
+
+    /// A connection was not opened.
+    pub(crate) fn note_not_opened(&self, why: NotOpened) {
+        let reason = match why {
+            NotOpened::TooMany => "too_many",
+            NotOpened::Handshake => "handshake",
+        };
+        self.not_opened.get_or_create(&OfReason { reason }).inc();
     }
 
     /// A call that registers so many tasks has succeeded.

@@ -10,8 +10,8 @@ use asset::{ChannelName, EventId, Facts, Needs};
 use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter,
-    PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
+    PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -195,7 +195,7 @@ impl Store for MeasuredStore {
         &self,
         channel: &ChannelName,
         position: u64,
-        limit: usize,
+        limit: EventLimit,
     ) -> Result<Vec<StoredEvent>> {
         self.metrics.measure("events_after", self.store.events_after(channel, position, limit)).await
     }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 
+use crate::authorization::request;
 use crate::running_server::RunningServer;
 use crate::shutdown::{call_that_waits, hold_north};
 use crate::wire::{self, BY_A};
@@ -112,8 +113,14 @@ const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0opaque__";
 
 /// Begins a call of OrgA in north, of which nothing but the headers is sent.
 async fn begin(server: &RunningServer) -> (ResponseFuture, SendStream<Bytes>) {
+    begin_taking(server, 65_535).await
+}
+
+/// The same, by a client that takes so many bytes of an answer.
+async fn begin_taking(server: &RunningServer, window: u32) -> (ResponseFuture, SendStream<Bytes>) {
     let stream = TcpStream::connect(server.address).await.unwrap();
-    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let builder = h2::client::Builder::new().initial_window_size(window).clone();
+    let (client, connection) = builder.handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let uri = format!("http://{}{VERSION}", server.address);
     let request = http::Request::post(uri)
@@ -196,6 +203,27 @@ async fn requests_that_are_too_large_together_are_refused() {
 }
 
 #[tokio::test]
+async fn answers_that_are_not_taken_are_bounded_and_others_are_not_affected() {
+    let by_b: wire::Headers<'_> = &[("mspid", b"OrgB"), ("channel", b"north")];
+    for window in [0, 1] {
+        let server =
+            RunningServer::start_with(|options| options.limits.answer_bytes_per_organization_max = 100).await;
+        let (untaken, mut request) = begin_taking(&server, window).await;
+        request.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+        let untaken = untaken.await.unwrap();
+        let refused = wire::call(server.connect(), VERSION, BY_A, "").await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+        assert!(refused.message().contains("has not taken"), "{refused:?}");
+        wire::call(server.connect(), VERSION, by_b, "").await.unwrap().unwrap();
+        drop((untaken, request));
+        // The server hears of it a little later.
+        while wire::call(server.connect(), VERSION, BY_A, "").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_sent_too_slowly_is_given_up() {
     let patience = Duration::from_secs(1);
     let server = RunningServer::start_with(|options| options.limits.call_timeout = patience).await;
@@ -245,6 +273,40 @@ async fn an_address_has_so_many_connections() {
     let mut second = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(rest(&mut second).await, b"");
     wire::call(connection, VERSION, BY_A, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn elements_count_with_what_they_take_in_memory() {
+    let server = RunningServer::start().await;
+    let register = "/orchestrator.ComputeTaskService/RegisterTasks";
+    let empty_tasks = [0x0a, 0].repeat(BYTES_MAX / 2);
+    let refused = wire::call(server.connect(), register, BY_A, empty_tasks).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    // As many real tasks as a request can hold are not too many.
+    let task = request(register);
+    let tasks = task.repeat(BYTES_MAX / task.len());
+    let refused = wire::call(server.connect(), register, BY_A, tasks).await.unwrap_err();
+    assert!(refused.message().starts_with("OE"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_connection_has_so_many_calls_that_ask_for_no_identity() {
+    // core/ID-9
+    let server = RunningServer::start().await;
+    let connection = server.connect();
+    let watch = || wire::open(connection.clone(), "/grpc.health.v1.Health/Watch", &[], "");
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(watch().await.unwrap());
+    }
+    assert_eq!(watch().await.unwrap_err().code(), Code::ResourceExhausted);
+    wire::call(connection.clone(), VERSION, BY_A, "").await.unwrap();
+    wire::call(server.connect(), "/grpc.health.v1.Health/Check", &[], "").await.unwrap();
+    drop(open);
+    // The server hears of it a little later.
+    while watch().await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Mutation: inputs that are nearly right, made from right ones, for targets that must survive whatever comes.
 //!
-//! Owns how inputs are changed and how many are tried: so many that a test run stays short, or `FUZZ_ITERATIONS` of them. It knows nothing of the
-//! targets. An input that ends a target is in the message of the panic, as hexadecimal digits: put it among the target's seeds. Start at [`fuzz`].
+//! Owns how inputs are changed and how many are tried: so many that a test run stays short, or `FUZZ_ITERATIONS` of them; they are others for each
+//! `FUZZ_SEED`. It knows nothing of the targets. An input that ends a target, or keeps it busy, is in the message of the panic, as hexadecimal
+//! digits: put it among the target's seeds. Start at [`fuzz`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -11,20 +13,25 @@ use fastrand::Rng;
 const NOTABLE: [u8; 12] = [0, 1, 0x0a, 0x0b, 0x1f, 0x30, 0x7f, 0x80, 0x84, 0xa0, 0xfe, 0xff];
 /// Inputs stay about as long as their seeds.
 const GROWTH_BYTES_MAX: usize = 256;
+/// No input may keep a target busy for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Gives the target every seed, and then so many changed ones. With the same number it is given the same inputs each time.
+/// Gives the target every seed, and then so many changed ones. With the same numbers it is given the same inputs each time.
 ///
 /// # Panics
-/// If the target does; the message says with which input.
+/// If the target does, or takes too long; the message says with which input.
 pub(crate) fn fuzz(iterations: usize, seeds: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
-    let wanted = std::env::var("FUZZ_ITERATIONS").ok().and_then(|number| number.parse().ok());
-    let iterations = wanted.unwrap_or(iterations);
-    let mut random = Rng::with_seed(u64::try_from(iterations).unwrap_or_default());
+    let wanted = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let iterations = wanted("FUZZ_ITERATIONS").unwrap_or(iterations);
+    let seed = wanted("FUZZ_SEED").unwrap_or(iterations);
+    let mut random = Rng::with_seed(u64::try_from(seed).unwrap_or_default());
     let changed = std::iter::repeat_with(|| changed(seeds, &mut random));
     for input in seeds.iter().cloned().chain(changed.take(iterations)) {
-        if catch_unwind(AssertUnwindSafe(|| target(&input))).is_err() {
+        let begun = Instant::now();
+        let ended = catch_unwind(AssertUnwindSafe(|| target(&input))).is_err();
+        if ended || begun.elapsed() > PATIENCE {
             let digits: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-            panic!("the target was ended by {digits}");
+            panic!("the target was ended, or kept busy, by {digits}");
         }
     }
 }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use embedded::Embedded;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
-    DataSampleFilter, Error, EventFilter, FunctionFilter, Head, Hint, Page, PageRequest, PerformanceFilter,
-    Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    DataSampleFilter, Error, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
+    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
@@ -221,7 +221,7 @@ impl Store for Unreliable {
         &self,
         channel: &ChannelName,
         position: u64,
-        limit: usize,
+        limit: EventLimit,
     ) -> Result<Vec<StoredEvent>> {
         self.store.events_after(channel, position, limit).await
     }
