@@ -13,16 +13,19 @@ mod process;
 #[expect(dead_code, reason = "shared with other tests")]
 mod wire;
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use comparison::{Member, everything};
-use postgres::testing::{Cluster, TestDatabase};
+use postgres::testing::{Cluster, TestDatabase, programs};
 use predecessor::Predecessor;
 use process::{Process, orchestrator};
 use serde_json::json;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 use wire::Wire;
 
 /// A running server for these channels, both of whose organizations are members of all.
@@ -121,6 +124,32 @@ async fn an_adopted_database_answers_as_before() {
     // A channel that the configuration did not know is there once it does.
     let served = Served::on(&database, &["unlisted"]);
     everything(&served.member("unlisted", "OrgA"), predecessor.answers("unlisted")).await;
+}
+
+/// Everything that our own schema consists of.
+async fn schema(database: &TestDatabase) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let objects = "
+        SELECT indexdef FROM pg_indexes WHERE schemaname = 'orchestrator' AND tablename <> 'adoption'
+        UNION ALL
+        SELECT conrelid::regclass::text || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+        FROM pg_constraint
+        WHERE connamespace = 'orchestrator'::regnamespace AND conrelid <> coalesce(to_regclass('orchestrator.adoption')::oid, 0::oid)
+        ORDER BY 1";
+    client.query(objects, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_database_has_the_indexes_of_a_new_one() {
+    let adopted = Cluster::shared().await.fresh_database().await;
+    let mut predecessor = Predecessor::on(&adopted).await;
+    predecessor.history("north").await;
+    predecessor.finish().await;
+    adopt(&adopted);
+    let new = Cluster::shared().await.fresh_database().await;
+    assert!(migrate(&new, &[]).status.success());
+    assert_eq!(schema(&adopted).await, schema(&new).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -361,6 +390,51 @@ async fn the_predecessor_is_kept_from_writing_and_can_have_its_database_back() {
     let objects = "NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'adopted_by_orchestrator')";
     assert!(holds(&predecessor.client, objects).await);
     assert!(adopt(&database).contains("events of channel north"), "and may change its mind again");
+}
+
+/// Runs a line that the page for operators gives, with the words in capitals for what they stand for.
+fn as_documented(line: &str, database: &TestDatabase, folder: &Path) {
+    assert!(
+        include_str!("../../../docs/adoption.md").contains(line),
+        "the page does not say so any more: {line}"
+    );
+    let path = [programs().as_os_str(), &env::var_os("PATH").unwrap()].join(OsStr::new(":"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line.replace("URL", "\"$ORCHESTRATOR_DATABASE_URL\"")]).current_dir(folder);
+    let output = shell.env("PATH", path).env("ORCHESTRATOR_DATABASE_URL", database.url()).output().unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dump_from_before_brings_back_every_row() {
+    // docs/adoption.md, "The way back"
+    let folder = tempfile::tempdir().unwrap();
+    let database = Cluster::shared().await.fresh_database().await;
+    let mut predecessor = Predecessor::on(&database).await;
+    let history = predecessor.history("north").await;
+    predecessor.oddities("north").await;
+    predecessor.finish().await;
+    let before = former_data(&predecessor.client).await;
+    as_documented("pg_dump --format=custom URL > before.dump", &database, folder.path());
+    adopt(&database);
+    let served = Served::on(&database, &["north"]);
+    let cancel = json!({ "key": history.plan, "action": "PLAN_ACTION_CANCELED" });
+    served.member("north", "OrgA").call("ComputePlanService/ApplyPlanAction", cancel).await;
+    drop(served);
+    // Somebody has tidied up too early.
+    predecessor
+        .client
+        .batch_execute("DROP TABLE events, models CASCADE; DELETE FROM performances")
+        .await
+        .unwrap();
+
+    as_documented(r#"psql URL --command 'DROP SCHEMA orchestrator CASCADE'"#, &database, folder.path());
+    as_documented("pg_restore --clean --if-exists --dbname URL before.dump", &database, folder.path());
+    assert_eq!(former_data(&predecessor.client).await, before);
+    assert!(holds(&predecessor.client, "to_regnamespace('orchestrator') IS NULL").await);
+    assert!(adopt(&database).contains("events of channel north"), "and may be adopted again");
+    let served = Served::on(&database, &["north"]);
+    everything(&served.member("north", "OrgA"), predecessor.answers("north")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

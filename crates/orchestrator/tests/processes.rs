@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
+#[path = "processes/chart.rs"]
+mod chart;
 #[path = "processes/image.rs"]
 mod image;
 #[path = "processes/life_cycle.rs"]

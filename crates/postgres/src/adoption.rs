@@ -7,6 +7,7 @@
 mod assets;
 mod cursor;
 mod events;
+mod indexes;
 mod instant;
 mod json;
 mod names;
@@ -14,14 +15,17 @@ mod predecessor;
 mod report;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use asset::{AssetKind, ChannelName, EventId, EventKind, Metadata, Timestamp};
 use bytes::Bytes;
 use deadpool_postgres::{Client, Transaction};
 use persistence::{Error, Head, Result, StoredEvent, WriteSet};
+use tokio::task::spawn_blocking;
 
 use self::cursor::Cursor;
-use self::events::readable;
+use self::events::Readable;
+use self::indexes::Indexes;
 use crate::row::Columns;
 use crate::statement::Statement;
 use crate::{batch, channel, error};
@@ -53,11 +57,11 @@ pub struct PredecessorEvent {
 /// How far an adoption has come.
 #[derive(Clone, Copy, Debug)]
 pub struct AdoptionProgress {
-    /// The table of the predecessor that is being read.
+    /// What is being done: the table of the predecessor that is being read, or `indexes` while ours are made.
     pub table: &'static str,
-    /// Rows of it that were read so far.
+    /// Rows of it that were read so far, or indexes that are made.
     pub done: u64,
-    /// Rows that it has.
+    /// Rows that it has, or indexes that there will be.
     pub total: u64,
 }
 
@@ -66,8 +70,8 @@ pub type EncodeEvent = dyn Fn(&PredecessorEvent) -> std::result::Result<Bytes, S
 
 /// What whoever adopts has to bring along.
 pub struct Adoption {
-    /// How events are encoded.
-    pub encode_event: Box<EncodeEvent>,
+    /// How events are encoded; beside the database's work, on a thread that may be kept busy.
+    pub encode_event: Arc<EncodeEvent>,
     /// Is told about the progress, about once for every 500 rows.
     pub progress: Box<dyn Fn(AdoptionProgress) + Send + Sync>,
 }
@@ -80,6 +84,7 @@ pub struct Adoption {
 pub(crate) async fn adopt(transaction: &Transaction<'_>, adoption: &Adoption) -> Result<AdoptionReport> {
     require_empty_store(transaction).await?;
     predecessor::lock(transaction).await?;
+    let indexes = Indexes::put_off(transaction).await?;
     let mut reading = Reading {
         transaction,
         adoption,
@@ -92,6 +97,7 @@ pub(crate) async fn adopt(transaction: &Transaction<'_>, adoption: &Adoption) ->
     if let Some(refusal) = report.refusal() {
         return Err(Error::Failed(refusal));
     }
+    indexes.make(transaction, &adoption.progress).await?;
     predecessor::fence(transaction).await?;
     record(transaction, &heads).await?;
     run(transaction, include_str!("adoption/analyze.sql")).await?;
@@ -126,6 +132,7 @@ pub(crate) const UNHURRIED: &str = "
     SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL cursor_tuple_fraction = 1;
     SET LOCAL plan_cache_mode = auto;
+    SET LOCAL jit = off;
     SET LOCAL enable_seqscan = on;
     SET LOCAL enable_hashjoin = on;
     SET LOCAL enable_mergejoin = on;
@@ -178,25 +185,38 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Events are many and large: while some are being understood, those before them are written and those after them are fetched.
     async fn events(&mut self) -> Result<()> {
         let mut cursor = Cursor::open(self.transaction, events::TABLE, events::SELECT).await?;
-        while let Some(rows) = cursor.next().await? {
-            let mut logs: BTreeMap<ChannelName, Vec<StoredEvent>> = BTreeMap::new();
-            for row in &rows {
-                match readable(row, &self.adoption.encode_event) {
-                    Ok((channel, envelope)) => {
-                        let event = self.heads.entry(channel.clone()).or_default().append(envelope);
-                        logs.entry(channel).or_default().push(event);
-                    }
-                    Err(problem) => self.report.left_out.add(problem),
-                }
-            }
-            for (channel, events) in &logs {
-                self.write(channel, &WriteSet::default(), events).await?;
-            }
+        let (mut fetched, mut read) = (cursor.next().await?, Vec::new());
+        while let Some(rows) = fetched {
+            let encode_event = Arc::clone(&self.adoption.encode_event);
+            let reading = spawn_blocking(move || events::readable(&rows, &*encode_event));
+            self.append(read).await?;
+            fetched = cursor.next().await?;
+            read = reading.await.map_err(|panic| Error::Failed(panic.to_string()))?;
             (self.adoption.progress)(cursor.progress());
         }
+        self.append(read).await?;
         self.report.rows.push((events::TABLE, cursor.progress().done));
+        Ok(())
+    }
+
+    /// Gives events their places in the logs of their channels.
+    async fn append(&mut self, events: Vec<Readable>) -> Result<()> {
+        let mut logs: BTreeMap<ChannelName, Vec<StoredEvent>> = BTreeMap::new();
+        for event in events {
+            match event {
+                Ok((channel, envelope)) => {
+                    let event = self.heads.entry(channel.clone()).or_default().append(envelope);
+                    logs.entry(channel).or_default().push(event);
+                }
+                Err(problem) => self.report.left_out.add(problem),
+            }
+        }
+        for (channel, events) in &logs {
+            self.write(channel, &WriteSet::default(), events).await?;
+        }
         Ok(())
     }
 

@@ -284,6 +284,16 @@ impl Supervisor {
     }
 }
 
+/// The folder of `pg_dump`, `pg_restore` and `psql` that are of one version with the servers that tests start.
+///
+/// # Panics
+/// If there is no PostgreSQL to be found.
+pub fn programs() -> PathBuf {
+    // Where the programs are links, the others lie where these lead to.
+    let server = find_programs().and_then(|folder| Ok(fs::canonicalize(folder.join("postgres"))?));
+    or_panic(server).parent().unwrap_or(Path::new("/")).to_owned()
+}
+
 /// The folder of `initdb` and `postgres`, the newest where Debian's packages have installed several.
 fn find_programs() -> Result<PathBuf> {
     let folders = match env::var_os(PROGRAMS_VARIABLE) {

@@ -51,7 +51,7 @@ pub struct Limits {
     /// How long a stream goes on whose caller's certificate or membership has ended (core/DEF-9). After the same time once more a connection is
     /// cut whose certificate has ended.
     pub stream_grace: Duration,
-    /// How long calls may still run once the server stops; the whole process has 20 s (core/OPS-4).
+    /// How long calls may still run once the server stops; they have a second more to be answered. The whole process has 20 s (core/OPS-4).
     pub shutdown_timeout: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Default for Limits {
             },
             examination_interval: Duration::from_secs(10),
             stream_grace: Duration::from_secs(30),
-            shutdown_timeout: Duration::from_secs(18),
+            shutdown_timeout: Duration::from_secs(17),
         }
     }
 }

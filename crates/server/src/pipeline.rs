@@ -99,11 +99,16 @@ impl Pipeline {
 
     /// Lets a service answer, in time; its fault is the fault of this call alone (core/DEF-14).
     async fn contain(&self, request: Request<Body>) -> Response<Body> {
+        let Limits { call_timeout, shutdown_timeout, .. } = self.limits;
         let answer = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
-        match timeout(self.limits.call_timeout, answer).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Err(_panic)) => fault().into_http(),
-            Err(_elapsed) => status::overdue().into_http(),
+        tokio::select! {
+            biased; // a call that is answered at once asks for nothing else
+            answered = timeout(call_timeout, answer) => match answered {
+                Ok(Ok(Ok(response))) => response,
+                Ok(Err(_panic)) => fault().into_http(),
+                Err(_elapsed) => status::overdue().into_http(),
+            },
+            () = self.stopping.clone().overdue(shutdown_timeout) => status::stopping().into_http(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -20,6 +21,9 @@ use crate::pipeline::Pipeline;
 use crate::readiness::ServerState;
 use crate::stopping::{self, Stop, Stopping};
 use crate::{routes, transport};
+
+/// How long the last answers of a server that stops have to leave it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The server could not run.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +73,8 @@ impl Server {
     /// Serves the connections of `listener` until `shutdown` is there.
     ///
     /// Then health turns NOT_SERVING, no connection is accepted any more, streams end with UNAVAILABLE and never with OK, and running unary
-    /// calls finish, for [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout) at most (core/HLT-2, SUB-11, OPS-4).
+    /// calls finish, for [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout) at most: after that they end with UNAVAILABLE as well, and
+    /// connections a second later (core/HLT-2, SUB-11, OPS-4).
     ///
     /// # Errors
     /// [`Error`] if it cannot serve at all.
@@ -91,8 +96,8 @@ impl Server {
             served = server.serve_with_incoming_shutdown(pipeline, connections, signal) => {
                 served.map_err(Error::Transport)
             }
-            () = overdue(stopping, shutdown_timeout) => {
-                tracing::warn!("calls are cut off that did not finish in time");
+            () = stopping.overdue(shutdown_timeout + FAREWELL) => {
+                tracing::warn!("connections are cut off whose peers did not take what was left to say");
                 Ok(())
             }
         }
@@ -156,10 +161,4 @@ fn pipeline(
         adopt_trace,
         metrics,
     })
-}
-
-/// When everything should have ended.
-async fn overdue(stopping: Stopping, shutdown_timeout: std::time::Duration) {
-    stopping.wait().await;
-    tokio::time::sleep(shutdown_timeout).await;
 }

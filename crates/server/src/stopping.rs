@@ -1,5 +1,7 @@
 //! Whether the server stops: told to everything that would otherwise wait for ever.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 /// Tells that the server stops, once.
@@ -31,5 +33,11 @@ impl Stopping {
     /// Waits until it does; a server that is gone has stopped.
     pub(crate) async fn wait(mut self) {
         let _stopped_or_gone = self.0.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Waits until it has been stopping for so long.
+    pub(crate) async fn overdue(self, limit: Duration) {
+        self.wait().await;
+        tokio::time::sleep(limit).await;
     }
 }

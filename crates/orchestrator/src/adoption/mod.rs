@@ -7,6 +7,8 @@ mod progress;
 mod report;
 mod snapshot;
 
+use std::sync::Arc;
+
 use postgres::Adoption;
 
 pub(crate) use self::report::write;
@@ -19,7 +21,7 @@ pub(crate) fn adoption() -> anyhow::Result<Adoption> {
     let snapshots = snapshot::Snapshots::new()?;
     let progress = progress::Progress::start()?;
     Ok(Adoption {
-        encode_event: Box::new(move |event| snapshots.encode(event)),
+        encode_event: Arc::new(move |event| snapshots.encode(event)),
         progress: Box::new(move |step| progress.show(step)),
     })
 }

@@ -23,8 +23,7 @@ impl Progress {
         if !stderr().is_terminal() {
             return Ok(Self::Lines);
         }
-        let style =
-            ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} rows of {msg}  {elapsed}")?;
+        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {msg}  {elapsed}")?;
         Ok(Self::Bar(ProgressBar::no_length().with_style(style)))
     }
 
@@ -38,7 +37,7 @@ impl Progress {
                 bar.set_position(done);
             }
             Self::Lines if done >= total || done % ROWS_PER_LINE == 0 => {
-                tracing::info!(table, done, total, "reading");
+                tracing::info!(table, done, total, "adopting");
             }
             Self::Lines => {}
         }

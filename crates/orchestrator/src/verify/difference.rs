@@ -65,9 +65,10 @@ impl Name {
     }
 }
 
-/// How an asset differs from what the log tells, field by field; nothing if the event cannot be read any more.
+/// How an asset differs from what the log tells, field by field; nothing if the event cannot be read any more, or tells more than this program
+/// knows and otherwise the same.
 pub(super) fn between(position: u64, told: Option<&Asset>, found: &Asset) -> Vec<Difference> {
-    let Some(told) = told else { return Vec::new() };
+    let Some(told) = told.filter(|told| *told != found) else { return Vec::new() };
     let ((kind, mut told), (_, found)) = (fields(told), fields(found));
     let asset = Name::of(&kind, &found);
     // A field that is not set is in neither.

@@ -1,7 +1,7 @@
 //! The log of one channel: positions without a gap, the chain of hashes, and columns that say what the message says.
 //!
-//! It goes on after each fault as well as it can, so that one fault is told once. Whether the tables agree is not its business. Start at
-//! [`Log::append`].
+//! It goes on after each fault as well as it can, so that one fault is told once. An event's place follows from what is stored of the one before, so
+//! pieces of a log can be examined at once. Whether the tables agree is not its business. Start at [`Log::examine`].
 
 use std::fmt;
 
@@ -11,10 +11,12 @@ use persistence::event_log::{Hash, chain};
 use persistence::{Head, StoredEvent};
 use prost::Message;
 
+use super::Piece;
+use super::assets::Telling;
 use super::difference::Difference;
 
 /// How far a log was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Log {
     channel: ChannelName,
     events: u64,
@@ -35,22 +37,48 @@ impl Log {
         self.events
     }
 
+    /// Goes on past rows that are examined elsewhere.
+    pub(super) fn pass(&mut self, rows: &[persistence::Result<StoredEvent>]) {
+        for row in rows {
+            match row {
+                Ok(event) => self.stand_at(event),
+                Err(_) => self.skip(),
+            }
+        }
+    }
+
+    /// What the rows that come next tell of assets, with their positions.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(super) fn examine(
+        mut self,
+        rows: Vec<persistence::Result<StoredEvent>>,
+    ) -> anyhow::Result<Piece<(u64, Telling)>> {
+        Piece::of(rows, |event, differences| match event {
+            Some(event) => {
+                let message = self.append(&event, differences)?;
+                Some((event.position, Telling::of(message, &event.encoded)?))
+            }
+            None => {
+                self.skip();
+                None
+            }
+        })
+    }
+
     /// Goes on to the next event; its message, if that can be understood.
-    pub(super) fn append(
-        &mut self,
-        event: &StoredEvent,
-        differences: &mut Vec<Difference>,
-    ) -> Option<proto::Event> {
+    fn append(&mut self, event: &StoredEvent, differences: &mut Vec<Difference>) -> Option<proto::Event> {
         let position = event.position;
-        self.events += 1;
+        let mut before = self.hash;
         if position != self.position + 1 {
             differences.push(Difference::EventsMissing { first: self.position + 1, last: position - 1 });
-            self.hash = None;
+            before = None;
         }
-        if self.hash.is_some_and(|before| chain(&before, position, &event.encoded) != event.hash) {
+        if before.is_some_and(|before| chain(&before, position, &event.encoded) != event.hash) {
             differences.push(Difference::Chain { position });
         }
-        (self.position, self.hash) = (position, Some(event.hash));
+        self.stand_at(event);
         match proto::Event::decode(event.encoded.clone()) {
             Ok(message) => {
                 let columns = self.differing_columns(event, &message);
@@ -64,8 +92,13 @@ impl Log {
         }
     }
 
+    fn stand_at(&mut self, event: &StoredEvent) {
+        self.events += 1;
+        (self.position, self.hash) = (event.position, Some(event.hash));
+    }
+
     /// Goes on past an event that cannot be read.
-    pub(super) fn skip(&mut self) {
+    fn skip(&mut self) {
         self.events += 1;
         self.position += 1;
         self.hash = None;

@@ -1,14 +1,15 @@
 //! `orchestrator verify`: replays the event log of each channel and compares what it tells with the tables.
 //!
 //! Owns the command: where the store is, how the walk goes, and what is said about it. What is wrong with a log is found by `log`, what is wrong
-//! with the tables by `assets`, and `difference` has the words. It holds about a hundred bytes for each asset of one channel at a time, and the
-//! compute plans whole. Start at [`run`].
+//! with the tables by `assets`, and `difference` has the words. Rows are looked at in pieces, on all threads. It holds about a hundred bytes for each
+//! asset of one channel at a time, and the compute plans whole. Start at [`run`].
 
 mod assets;
 mod difference;
 mod log;
 
 use std::io::Write;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -21,8 +22,9 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use persistence::{Audit, Error};
 use postgres::{Postgres, PostgresOptions};
+use tokio::task::spawn_blocking;
 
-use self::assets::{Assets, Comparison};
+use self::assets::{Assets, Comparison, Found};
 use self::difference::Difference;
 use self::log::Log;
 use crate::telemetry;
@@ -31,8 +33,8 @@ use crate::telemetry;
 const DIFFERENCES: u8 = 3;
 /// Changed assets of one kind that are shown field by field.
 const DETAILED_MAX: usize = 10_000;
-/// How often the progress is told, in events or assets.
-const PROGRESS_STEP: u64 = 1_000;
+/// Rows that are looked at together, on one thread. An event may have megabytes.
+const PIECE_ROWS: usize = 64;
 
 #[derive(Args)]
 pub(crate) struct Verify {
@@ -157,19 +159,22 @@ impl Walk<'_> {
         let head = self.audit.head(self.channel).await?;
         self.progress.set_length(head.as_ref().map_or(0, |head| head.position));
         self.progress.set_message("events");
+        self.progress.set_position(0);
         let (mut log, mut told) = (Log::new(self.channel.clone()), Assets::default());
-        let mut events = self.audit.events(self.channel, 0, usize::MAX).await?;
-        while let Some(event) = events.next().await {
-            match readable(event, &mut self.differences)? {
-                Some(event) => {
-                    if let Some(message) = log.append(&event, &mut self.differences) {
-                        told.tell(event.position, message);
-                    }
-                }
-                None => log.skip(),
-            }
-            tick(&self.progress, log.events());
+        let events = self.audit.events(self.channel, 0, usize::MAX).await?;
+        let pieces = events.chunks(PIECE_ROWS).map(|rows| {
+            let before = log.clone();
+            log.pass(&rows);
+            spawn_blocking(move || before.examine(rows))
+        });
+        let mut pieces = pieces.buffered(threads());
+        while let Some(piece) = pieces.next().await {
+            let Piece { rows, holds, differences } = piece??;
+            self.progress.inc(rows);
+            self.differences.extend(differences);
+            holds.into_iter().for_each(|(position, telling)| told.tell(position, telling));
         }
+        drop(pieces);
         log.end(head.as_ref(), &mut self.differences);
         Ok((log, told))
     }
@@ -178,32 +183,41 @@ impl Walk<'_> {
     async fn compare(&mut self, kind: AssetKind, told: &mut Assets) -> anyhow::Result<u64> {
         self.progress.set_message("assets");
         self.progress.set_length(told.len());
-        let (mut rows, mut changed) = (0, Vec::new());
-        let mut assets = self.audit.assets(self.channel, kind).await?;
-        while let Some(asset) = assets.next().await {
-            rows += 1;
-            tick(&self.progress, rows);
-            let Some(asset) = readable(asset, &mut self.differences)? else { continue };
-            let found = server::snapshot(&asset);
-            match told.compare(&found) {
-                Comparison::Same => {}
-                Comparison::Changed(told) if told.position() <= self.adopted => self.incomplete += 1,
-                Comparison::Untold if self.adopted > 0 => self.incomplete += 1,
-                Comparison::Changed(told) if changed.len() < DETAILED_MAX => changed.push((told, found)),
-                Comparison::Changed(told) => {
-                    let position = told.position();
-                    self.differences.push(Difference::Changed { position, asset: found.into() });
+        self.progress.set_position(0);
+        let (mut count, mut changed) = (0, Vec::new());
+        let assets = self.audit.assets(self.channel, kind).await?;
+        let pieces = assets.chunks(PIECE_ROWS).map(|rows| {
+            spawn_blocking(|| Piece::of(rows, |asset, _| Some(Found::from(server::snapshot(&asset?)))))
+        });
+        let mut pieces = pieces.buffered(threads());
+        while let Some(piece) = pieces.next().await {
+            let Piece { rows, holds, differences } = piece??;
+            count += rows;
+            self.progress.inc(rows);
+            self.differences.extend(differences);
+            for found in holds {
+                match told.compare(&found) {
+                    Comparison::Same => {}
+                    Comparison::Changed(told) if told.position() <= self.adopted => self.incomplete += 1,
+                    Comparison::Untold if self.adopted > 0 => self.incomplete += 1,
+                    Comparison::Changed(told) if changed.len() < DETAILED_MAX => changed.push((told, found)),
+                    Comparison::Changed(told) => {
+                        let position = told.position();
+                        self.differences.push(Difference::Changed { position, asset: found.asset.into() });
+                    }
+                    Comparison::Untold => {
+                        self.differences.push(Difference::Additional(found.asset.into()));
+                    }
                 }
-                Comparison::Untold => self.differences.push(Difference::Additional(found.into())),
             }
         }
-        drop(assets);
+        drop(pieces);
         for (told, found) in changed {
             let position = told.position();
             let told = told.asset(self.audit, self.channel).await?;
-            self.differences.extend(difference::between(position, told.as_ref(), &found));
+            self.differences.extend(difference::between(position, told.as_ref(), &found.asset));
         }
-        Ok(rows)
+        Ok(count)
     }
 
     /// What the log tells and no table had.
@@ -220,20 +234,43 @@ impl Walk<'_> {
     }
 }
 
-/// The row, if it can be read; what cannot is a difference, and everything else an obstacle.
-fn readable<T>(row: persistence::Result<T>, differences: &mut Vec<Difference>) -> anyhow::Result<Option<T>> {
-    match row {
-        Ok(row) => Ok(Some(row)),
-        Err(Error::Corrupt(problem)) => {
-            differences.push(Difference::Unreadable(problem));
-            Ok(None)
+/// Rows that were looked at together.
+struct Piece<T> {
+    /// How many there were.
+    rows: u64,
+    /// What those hold that hold anything.
+    holds: Vec<T>,
+    /// What is wrong with them.
+    differences: Vec<Difference>,
+}
+
+impl<T> Piece<T> {
+    /// Looks at rows, one after the other; a row that cannot be read is a difference, and nothing to look at.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn of<R>(
+        rows: Vec<persistence::Result<R>>,
+        mut look: impl FnMut(Option<R>, &mut Vec<Difference>) -> Option<T>,
+    ) -> anyhow::Result<Self> {
+        let mut piece = Self { rows: 0, holds: Vec::with_capacity(rows.len()), differences: Vec::new() };
+        for row in rows {
+            let row = match row {
+                Ok(row) => Some(row),
+                Err(Error::Corrupt(problem)) => {
+                    piece.differences.push(Difference::Unreadable(problem));
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            };
+            piece.rows += 1;
+            piece.holds.extend(look(row, &mut piece.differences));
         }
-        Err(error) => Err(error.into()),
+        Ok(piece)
     }
 }
 
-fn tick(progress: &ProgressBar, count: u64) {
-    if count.is_multiple_of(PROGRESS_STEP) {
-        progress.set_position(count);
-    }
+/// On how many threads rows are looked at.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }

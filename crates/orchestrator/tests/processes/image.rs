@@ -1,44 +1,23 @@
 //! The image of `deploy/Dockerfile` under the command lines of the published chart: server container, probes and migration job.
 //!
-//! No container engine is needed: the file tree is made in a temporary folder by the very instructions of the Dockerfile, and the lines run in
-//! it with nothing changed but where the tree begins, and ports. Start at [`Image`].
+//! No container engine is needed: the file tree is made in a temporary folder by the very instructions of the Dockerfile, and the lines that Helm
+//! has rendered run in it with nothing changed but where the tree begins, the database, and ports. Start at [`Image`].
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use postgres::testing::{Cluster, TestDatabase};
 use tonic_health::ServingStatus;
 
-use crate::channel_file;
+use crate::chart::{Container, Rendered};
 use crate::process::{Process, orchestrator};
 
 const DOCKERFILE: &str = include_str!("../../../../deploy/Dockerfile");
 
-/// What the chart runs in the server container.
-const SERVER: &str = r#"set -eu
-SERVER="${DATABASE_USERNAME}:${DATABASE_PASSWORD}@${DATABASE_HOSTNAME}:${DATABASE_PORT}"
-DATABASE_URI="postgres://${SERVER}/${DATABASE_DATABASE}?${DATABASE_CONNECTION_PARAMETERS}"
-export ORCHESTRATOR_DATABASE_URL="${DATABASE_URI}"
-/app/orchestrator
-"#;
-
-/// What the chart runs in the migration job.
-const JOB: &str = r#"set -eu
-SERVER="${DATABASE_USERNAME}:${DATABASE_PASSWORD}@${DATABASE_HOSTNAME}:${DATABASE_PORT}"
-DATABASE_URI="postgres://${SERVER}/${DATABASE_DATABASE}?${DATABASE_CONNECTION_PARAMETERS}"
-migrate -source file:///migrations/ -database "$DATABASE_URI" up
-"#;
-
-/// The chart's probes: in plain text, with TLS, with mutual TLS.
-const PROBES: [&str; 3] = [
-    "/bin/grpc_health_probe -v -addr=:9000",
-    "/bin/grpc_health_probe -v -addr=:9000 -tls -tls-ca-cert=/var/orchestrator/tls/server/cacert/ca.crt \
-     -tls-server-name=localhost",
-    "/bin/grpc_health_probe -v -addr=:9000 -tls -tls-ca-cert=/var/orchestrator/tls/server/cacert/ca.crt \
-     -tls-server-name=localhost -tls-client-key=/var/orchestrator/tls/server/pair/tls.key \
-     -tls-client-cert=/var/orchestrator/tls/server/pair/tls.crt",
-];
+/// The name by which the chart's probes know the server.
+const SERVER_NAME: &str = "network-orchestrator-server.substra.svc.cluster.local";
 
 /// The image's file tree, and beside it what the chart mounts.
 struct Image {
@@ -80,105 +59,98 @@ impl Image {
     }
 
     /// `sh -c LINE` in a container of the image.
-    fn shell(&self, line: &str, environment: &[(&str, &str)]) -> Command {
+    fn shell(&self, line: &str, environment: &BTreeMap<String, String>) -> Command {
         let programs = self.root.path().join("bin");
         let mut command = Command::new(programs.join("sh"));
         let path = format!("{}:/usr/bin:/bin", programs.display());
-        command.args(["-c", self.within(line).trim_start_matches(' ')]).env_clear().env("PATH", path);
-        command.envs(environment.iter().copied());
+        command.args(["-c", self.within(line).trim_start()]).env_clear().env("PATH", path);
         command
+            .envs(environment.iter().map(|(name, value)| (name, self.within(value).trim_start().to_owned())));
+        command
+    }
+
+    /// What is mounted at this path.
+    fn mount(&self, path: &str) -> PathBuf {
+        let mount = self.root.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(mount.parent().unwrap()).unwrap();
+        mount
     }
 
     /// The exit status of a probe of the server at this address.
     fn probe(&self, line: &str, address: &str) -> ExitStatus {
         let port = address.rsplit(':').next().unwrap();
-        self.shell(&line.replace(":9000", &format!(":{port}")), &[]).status().unwrap()
+        self.shell(&line.replace(":9000", &format!(":{port}")), &BTreeMap::new()).status().unwrap()
     }
 
     /// The server container, on free ports.
-    fn serve(&self, database: &TestDatabase, channels: &Path, tls: &[(&str, &str)]) -> Process {
-        let variables = database_variables(database, "sslmode=disable");
-        let mut environment = vec![
-            ("ORCHESTRATOR_CHANNEL_CONFIG", channels.to_str().unwrap()),
-            ("ORCHESTRATOR_TX_RETRY_BUDGET", "500ms"),
-            ("LOG_SQL_VERBOSE", "false"),
-            ("LOG_LEVEL", "INFO"),
-            ("METRICS_ENABLED", "true"),
-            ("ORCHESTRATOR_GRPC_LISTEN", "[::]:0"),
-            ("ORCHESTRATOR_HTTP_LISTEN", "127.0.0.1:0"),
-        ];
-        environment.extend(variables.iter().map(|(name, value)| (*name, value.as_str())));
-        environment.extend(tls);
-        Process::serving(&mut self.shell(SERVER, &environment))
+    fn serve(&self, chart: &Rendered, database: &TestDatabase) -> Process {
+        std::fs::write(self.mount("/var/orchestrator/config.yaml"), chart.channels()).unwrap();
+        let Container { script, mut environment, .. } = chart.server();
+        environment.extend(credentials(database));
+        let listen = [("ORCHESTRATOR_GRPC_LISTEN", "[::]:0"), ("ORCHESTRATOR_HTTP_LISTEN", "127.0.0.1:0")];
+        environment.extend(listen.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Process::serving(&mut self.shell(&script, &environment))
     }
 
     fn migrate(&self, database: &TestDatabase) -> Output {
-        let variables = database_variables(database, "");
-        let environment: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.shell(JOB, &environment).output().unwrap()
+        let Container { script, mut environment, .. } = Rendered::tls().job();
+        environment.extend(credentials(database));
+        self.shell(&script, &environment).output().unwrap()
     }
 }
 
-const PLAIN: [(&str, &str); 2] =
-    [("ORCHESTRATOR_TLS_ENABLED", "false"), ("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", "false")];
-
-/// The keys of the chart's config map and secret for a database.
-fn database_variables(database: &TestDatabase, parameters: &str) -> Vec<(&'static str, String)> {
+/// What the chart's config map and secret say of a database, its parameters apart.
+fn credentials(database: &TestDatabase) -> [(String, String); 5] {
     let url: http::Uri = database.url().parse().unwrap();
     let credentials = url.authority().unwrap().as_str().rsplit_once('@').unwrap().0;
     let (user, password) = credentials.split_once(':').unwrap();
-    vec![
-        ("DATABASE_USERNAME", user.to_owned()),
-        ("DATABASE_PASSWORD", password.to_owned()),
-        ("DATABASE_HOSTNAME", url.host().unwrap().to_owned()),
-        ("DATABASE_PORT", url.port_u16().unwrap().to_string()),
-        ("DATABASE_DATABASE", url.path().trim_start_matches('/').to_owned()),
-        ("DATABASE_CONNECTION_PARAMETERS", parameters.to_owned()),
+    [
+        ("DATABASE_USERNAME", user),
+        ("DATABASE_PASSWORD", password),
+        ("DATABASE_HOSTNAME", url.host().unwrap()),
+        ("DATABASE_PORT", url.port_u16().unwrap().to_string().as_str()),
+        ("DATABASE_DATABASE", url.path().trim_start_matches('/')),
     ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_container_starts_answers_its_probes_and_ends_when_told_to() {
-    let (image, folder) = (Image::new(), tempfile::tempdir().unwrap());
+    let (image, chart) = (Image::new(), Rendered::plain());
     let database = Cluster::shared().await.fresh_database().await;
-    let server = image.serve(&database, &channel_file(&folder), &PLAIN);
-    assert_eq!(image.probe(PROBES[0], &server.address).code(), Some(0));
+    let server = image.serve(&chart, &database);
+    let probes = chart.server().probes;
+    assert_eq!(probes.len(), 2, "at the start, and from time to time");
+    assert!(probes.iter().all(|line| image.probe(line, &server.address).success()));
     let address = server.address.clone();
     assert_eq!(server.terminate().code(), Some(0), "the shell has not kept the signal");
-    assert_eq!(image.probe(PROBES[0], &address).code(), Some(2));
+    assert_eq!(image.probe(&probes[0], &address).code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_get_through_tls_and_mutual_tls_with_the_servers_own_pair() {
     // core/HLT-1, ID-9: outside the identity check
-    let (image, folder) = (Image::new(), tempfile::tempdir().unwrap());
-    std::fs::create_dir_all(image.root.path().join("var/orchestrator")).unwrap();
-    let mounts = image.root.path().join("var/orchestrator/tls");
-    let directory = mounts.to_str().unwrap();
-    let made = orchestrator(&["certs", "--directory", directory], &[]).output().unwrap();
+    let image = Image::new();
+    let directory = image.mount("/var/orchestrator/tls");
+    let certs = ["certs", "--directory", directory.to_str().unwrap(), "--server-name", SERVER_NAME];
+    let made = orchestrator(&certs, &[]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
-    let [certificate, key, authority, clients] =
-        ["server/pair/tls.crt", "server/pair/tls.key", "server/cacert/ca.crt", "client"]
-            .map(|path| mounts.join(path).to_str().unwrap().to_owned());
-    let tls = |mutual: &'static str| {
-        [
-            ("ORCHESTRATOR_TLS_ENABLED", "true"),
-            ("ORCHESTRATOR_MTLS_ENABLED", mutual),
-            ("ORCHESTRATOR_VERIFY_CLIENT_MSP_ID", mutual),
-            ("ORCHESTRATOR_TLS_CERT_PATH", certificate.as_str()),
-            ("ORCHESTRATOR_TLS_KEY_PATH", key.as_str()),
-            ("ORCHESTRATOR_TLS_SERVER_CA_CERT", authority.as_str()),
-            ("ORCHESTRATOR_TLS_CLIENT_CA_CERT_DIR", clients.as_str()),
-        ]
-    };
     let database = Cluster::shared().await.fresh_database().await;
-    let channels = channel_file(&folder);
-    // Of each probe, whether it gets through.
-    for (mutual, expected) in [("false", [false, true, true]), ("true", [false, false, true])] {
-        let server = image.serve(&database, &channels, &tls(mutual));
-        let healthy = PROBES.map(|line| image.probe(line, &server.address).success());
-        assert_eq!(healthy, expected, "mutual TLS: {mutual}");
-        let other_name = PROBES[2].replace("localhost", "other.example");
+    let probes =
+        [Rendered::plain(), Rendered::tls(), Rendered::mutual_tls()].map(|chart| chart.server().probes);
+    // Of the probes of each chart, whether they get through.
+    for (chart, expected) in
+        [(Rendered::tls(), [false, true, true]), (Rendered::mutual_tls(), [false, false, true])]
+    {
+        let server = image.serve(&chart, &database);
+        let healthy =
+            |lines: &Vec<String>| lines.iter().all(|line| image.probe(line, &server.address).success());
+        assert_eq!(probes.each_ref().map(healthy), expected);
+        let verified =
+            format!("-tls-ca-cert=/var/orchestrator/tls/server/cacert/ca.crt -tls-server-name={SERVER_NAME}");
+        let unverified = probes[2][0].replace(&verified, "-tls-no-verify");
+        assert_eq!(image.probe(&unverified, &server.address).code(), Some(0));
+        let other_name = probes[2][0].replace(SERVER_NAME, "other.example");
         assert_eq!(image.probe(&other_name, &server.address).code(), Some(2));
     }
 }
@@ -204,7 +176,10 @@ async fn the_status_of_a_probe_says_what_is_wrong_within_two_seconds() {
     for (flags, address, status) in [
         ("-v -addr=:9000", &serving, 0),
         ("--addr :9000 -service= -connect-timeout 250ms -rpc-timeout=1.5s", &serving, 0),
+        ("-addr=:9000 -rpc-header 'a: b' -rpc-header=c:d -user-agent=probe", &serving, 0),
         ("-addr=:9000 -alts", &serving, 1),
+        ("-addr=:9000 -gzip", &serving, 3), // a server that takes nothing compressed says so
+        ("-addr=:9000 -tls -tls-no-verify", &serving, 2),
         ("-v", &serving, 1),
         ("-addr=:9000 -connect-timeout=1", &serving, 1),
         ("-addr=nowhere.invalid:9000", &serving, 2),
@@ -231,6 +206,7 @@ async fn the_migration_job_can_run_again_and_beside_another_copy() {
         }
     });
     assert!(image.migrate(&database).status.success());
-    let refused = image.shell("migrate -source file:///migrations/ -database postgres://h/d down", &[]);
+    let refused =
+        image.shell("migrate -source file:///migrations/ -database postgres://h/d down", &BTreeMap::new());
     assert_eq!({ refused }.status().unwrap().code(), Some(1));
 }

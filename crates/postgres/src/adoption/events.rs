@@ -17,11 +17,15 @@ pub(super) const SELECT: &str = "
     FROM public.events
     ORDER BY position";
 
-/// What the log keeps of a row, with its channel; or why the event cannot be understood (core/EVT-11).
-pub(super) fn readable(
-    row: &Row,
-    encode_event: &EncodeEvent,
-) -> std::result::Result<(ChannelName, Envelope), String> {
+/// What the log keeps of an event, with its channel; or why the event cannot be understood (core/EVT-11).
+pub(super) type Readable = std::result::Result<(ChannelName, Envelope), String>;
+
+/// The events of rows.
+pub(super) fn readable(rows: &[Row], encode_event: &EncodeEvent) -> Vec<Readable> {
+    rows.iter().map(|row| of(row, encode_event)).collect()
+}
+
+fn of(row: &Row, encode_event: &EncodeEvent) -> Readable {
     let columns = Columns::of(TABLE, row);
     let event = read(&columns).map_err(|error| error.to_string())?;
     let encoded = encode_event(&event).map_err(|problem| columns.corrupt("asset", problem).to_string())?;

@@ -59,13 +59,15 @@ async fn a_running_call_finishes() {
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_finish_is_cut_off() {
+async fn a_call_that_does_not_finish_is_told_so() {
     let at_once = Duration::from_millis(1);
     let server = RunningServer::start_with(|options| options.limits.shutdown_timeout = at_once).await;
     let _held = hold_north(&*server.store).await;
     let call = call_that_waits(server.connect()).await;
-    server.stop().await.unwrap().unwrap();
-    assert!(call.now_or_never().is_none());
+    let ended = server.stop();
+    let refused = call.await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "the server is shutting down"));
+    ended.await.unwrap().unwrap();
 }
 
 /// A registration of OrgA that has reached the server and cannot be decided while the test holds the channel in the store.

@@ -3,31 +3,36 @@
 //! Owns the command line, the two time limits, and which failure has which status; a probe of Kubernetes looks at nothing else. It speaks
 //! to any server with the health service of gRPC. Start at [`run`].
 
+mod tls;
+
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::time::timeout;
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tower::service_fn;
 
+use self::tls::Tls;
 use super::go_flags::{Flag, Flags};
 use crate::configuration::{BOOLEAN, DURATION};
 
-/// Where Debian's packages keep the authorities that a machine trusts.
-const TRUSTED_BY_THE_MACHINE: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-const KNOWN: [Flag; 12] = [
+/// All of the original but those for identities that only one provider of machines has: `-alts` and `-spiffe`.
+const KNOWN: [Flag; 14] = [
     Flag::Value("addr"),
     Flag::Value("service"),
     Flag::Value("user-agent"),
     Flag::Value("connect-timeout"),
     Flag::Value("rpc-timeout"),
     Flag::Value("rpc-header"),
+    Flag::Switch("gzip"),
     Flag::Switch("tls"),
+    Flag::Switch("tls-no-verify"),
     Flag::Value("tls-ca-cert"),
     Flag::Value("tls-client-cert"),
     Flag::Value("tls-client-key"),
@@ -60,7 +65,6 @@ impl Failure {
 }
 
 /// What the command line asks for.
-#[derive(Debug)]
 struct Probe {
     address: String,
     service: String,
@@ -68,7 +72,8 @@ struct Probe {
     connect_timeout: Duration,
     call_timeout: Duration,
     headers: Vec<(AsciiMetadataKey, AsciiMetadataValue)>,
-    tls: Option<ClientTlsConfig>,
+    compressed: bool,
+    tls: Option<Tls>,
     verbose: bool,
 }
 
@@ -116,7 +121,8 @@ impl Probe {
             connect_timeout: time_limit(&flags, "connect-timeout")?,
             call_timeout: time_limit(&flags, "rpc-timeout")?,
             headers: flags.all("rpc-header").map(header).collect::<Result<_, _>>()?,
-            tls: tls(&flags)?,
+            compressed: flags.value("gzip", &BOOLEAN)?.unwrap_or(false),
+            tls: Tls::of(&flags)?,
             verbose: flags.value("v", &BOOLEAN)?.unwrap_or(false),
         })
     }
@@ -124,19 +130,23 @@ impl Probe {
     async fn connect(&self) -> Result<Channel, Failure> {
         let failed = |problem: String| Failure::Connection(self.address.clone(), problem);
         let endpoint = self.endpoint().map_err(|error| Failure::Arguments(with_causes(&error)))?;
-        let connected = tokio::time::timeout(self.connect_timeout, endpoint.connect()).await;
+        let connected = async {
+            match self.tls.clone() {
+                None => endpoint.connect().await,
+                Some(tls) => {
+                    let connector = service_fn(move |address| tls.clone().connect(address));
+                    endpoint.connect_with_connector(connector).await
+                }
+            }
+        };
+        let connected = timeout(self.connect_timeout, connected).await;
         let connected = connected.map_err(|_| failed(format!("not within {:?}", self.connect_timeout)))?;
         connected.map_err(|error| failed(with_causes(&error)))
     }
 
     fn endpoint(&self) -> Result<Endpoint, tonic::transport::Error> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.address))?;
-        let endpoint = endpoint.user_agent(&self.user_agent)?;
-        match &self.tls {
-            Some(tls) => endpoint.tls_config(tls.clone()),
-            None => Ok(endpoint),
-        }
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;
+        endpoint.user_agent(&self.user_agent)
     }
 
     async fn ask(&self, connection: Channel) -> Result<ServingStatus, Failure> {
@@ -145,7 +155,12 @@ impl Probe {
             request.metadata_mut().append(name.clone(), value.clone());
         }
         let mut health = HealthClient::new(connection);
-        let answered = tokio::time::timeout(self.call_timeout, health.check(request)).await;
+        if self.compressed {
+            health = health
+                .send_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Gzip);
+        }
+        let answered = timeout(self.call_timeout, health.check(request)).await;
         let answer = answered
             .map_err(|_| Failure::Call(format!("timeout: not within {:?}", self.call_timeout)))?
             .map_err(|status| Failure::Call(format!("{:?}: {}", status.code(), status.message())))?;
@@ -174,33 +189,6 @@ fn header(text: &str) -> Result<(AsciiMetadataKey, AsciiMetadataValue), String> 
         Some((name.trim().to_ascii_lowercase().parse().ok()?, value.trim().parse().ok()?))
     });
     parsed.ok_or_else(|| format!("-rpc-header is {text:?}, expected \"name: value\""))
-}
-
-fn tls(flags: &Flags) -> Result<Option<ClientTlsConfig>, String> {
-    let details = ["tls-ca-cert", "tls-client-cert", "tls-client-key", "tls-server-name"];
-    if !flags.value("tls", &BOOLEAN)?.unwrap_or(false) {
-        return match details.into_iter().find(|name| flags.text(name).is_some()) {
-            Some(name) => Err(format!("specified -{name} without specifying -tls")),
-            None => Ok(None),
-        };
-    }
-    let authorities = flags.text("tls-ca-cert").unwrap_or(TRUSTED_BY_THE_MACHINE);
-    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(authorities)?));
-    if let Some(name) = flags.text("tls-server-name") {
-        config = config.domain_name(name);
-    }
-    match (flags.text("tls-client-cert"), flags.text("tls-client-key")) {
-        (Some(certificate), Some(key)) => {
-            config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
-        }
-        (None, None) => {}
-        _ => return Err("-tls-client-cert and -tls-client-key must be given together".to_owned()),
-    }
-    Ok(Some(config))
-}
-
-fn read(path: &str) -> Result<Vec<u8>, String> {
-    std::fs::read(Path::new(path)).map_err(|error| format!("cannot read {path}: {error}"))
 }
 
 /// The transport's errors say little themselves.
@@ -241,7 +229,11 @@ mod tests {
             "-addr=:9000 -rpc-timeout=soon",
             "-addr=:9000 -rpc-header=none",
             "-addr=:9000 -tls-server-name=name",
+            "-addr=:9000 -tls-no-verify",
             "-addr=:9000 -tls -tls-ca-cert=/nonexistent",
+            "-addr=:9000 -tls -tls-client-cert=/nonexistent",
+            "-addr=:9000 -tls -tls-no-verify -tls-ca-cert=/nonexistent",
+            "-addr=:9000 -tls -tls-no-verify -tls-server-name=name",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
