@@ -22,6 +22,8 @@ use crate::status;
 
 /// What an answer takes beside its own bytes: its place in the queues of the connection.
 const ANSWER_OVERHEAD_BYTES: usize = 256;
+/// Bytes of one request that are looked at before others have their turn on the thread.
+const BYTES_AT_ONCE: usize = 64 * 1024;
 
 /// What all organizations have under way.
 pub(crate) struct Allowances {
@@ -195,11 +197,13 @@ pub(crate) struct CountedBody {
     body: Body,
     share: Arc<Share>,
     decoded: Option<DecodedSize>,
+    /// Bytes since others had their turn on the thread.
+    uninterrupted: usize,
 }
 
 impl CountedBody {
     pub(crate) fn new(body: Body, share: Arc<Share>, decoded: Option<DecodedSize>) -> Self {
-        Self { body, share, decoded }
+        Self { body, share, decoded, uninterrupted: 0 }
     }
 
     /// What these bytes take, as they are and decoded.
@@ -216,11 +220,15 @@ impl http_body::Body for CountedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.uninterrupted >= BYTES_AT_ONCE {
+            self.uninterrupted = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let bytes = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, |data| self.bytes(data)),
-            _ => 0,
-        };
+        let data = frame.iter().flatten().find_map(Frame::data_ref);
+        self.uninterrupted += data.map_or(0, Bytes::len);
+        let bytes = data.map_or(0, |data| self.bytes(data));
         Poll::Ready(match self.share.take_request_bytes(bytes) {
             Ok(()) => frame,
             Err(status) => Some(Err(status)),

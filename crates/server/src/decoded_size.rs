@@ -16,42 +16,45 @@ const FIELD_BYTES: usize = 24;
 /// What an element of a list of texts takes beside its own bytes.
 const TEXT_BYTES: usize = FIELD_BYTES + 16;
 
-/// The forms of all messages, by their names.
+/// The forms of all messages.
 #[derive(Debug, Default)]
 pub(crate) struct Forms {
-    messages: HashMap<String, Form>,
+    messages: Vec<Form>,
     /// What methods are called with, by their paths.
-    requests: HashMap<String, Arc<str>>,
+    requests: HashMap<String, MessageIndex>,
 }
 
+/// The place of a message's form among all.
+type MessageIndex = usize;
+
 /// The form of a message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Form {
     /// What one takes in memory, without what its fields hold.
     bytes: usize,
-    /// The fields that hold more, by their numbers.
-    fields: HashMap<u64, Field>,
+    /// The numbers of the fields that hold more. They are few.
+    fields: Vec<(u64, Field)>,
 }
 
 /// What each occurrence of a field adds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Field {
-    Message(Arc<str>),
+    Message(MessageIndex),
     Text,
 }
 
 /// How large the message of a request is so far.
 pub(crate) struct DecodedSize {
     forms: Arc<Forms>,
-    request: Arc<str>,
+    request: MessageIndex,
     /// The messages that have begun, outermost first, and where they end.
-    open: Vec<(Arc<str>, u64)>,
+    open: Vec<(MessageIndex, u64)>,
     position: u64,
     next: Next,
 }
 
 /// What the next byte belongs to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Next {
     /// The bytes before a message; so many of them are there, with this length so far.
     Prefix(u8, u32),
@@ -75,41 +78,62 @@ struct Varint {
 impl Forms {
     /// The forms of the messages in these descriptors.
     pub(crate) fn new(descriptors: &[FileDescriptorSet]) -> Arc<Self> {
-        let mut forms = Self::default();
-        for file in descriptors.iter().flat_map(|set| &set.file) {
-            let package = file.package();
-            file.message_type.iter().for_each(|message| forms.add(&format!(".{package}"), message));
-            for service in &file.service {
-                let path = |method: &str| format!("/{package}.{}/{method}", service.name());
-                let requests = service.method.iter();
-                forms
-                    .requests
-                    .extend(requests.map(|method| (path(method.name()), method.input_type().into())));
-            }
+        let files = || descriptors.iter().flat_map(|set| &set.file);
+        let mut messages = Vec::new();
+        for file in files() {
+            collect(&format!(".{}", file.package()), &file.message_type, &mut messages);
         }
-        Arc::new(forms)
+        let names = messages.iter().map(|(name, _)| name.clone());
+        let indices: HashMap<_, MessageIndex> = names.zip(0..).collect();
+        let services = files().flat_map(|file| file.service.iter().map(|service| (file.package(), service)));
+        let requests = services.flat_map(|(package, service)| {
+            let path = move |method: &str| format!("/{package}.{}/{method}", service.name());
+            let index = |name: &str| indices.get(name).copied();
+            let requests =
+                service.method.iter().map(move |it| Some((path(it.name()), index(it.input_type())?)));
+            requests.flatten()
+        });
+        let requests = requests.collect();
+        Arc::new(Self {
+            messages: messages.iter().map(|(_, it)| Form::new(it, &indices)).collect(),
+            requests,
+        })
     }
 
     /// Nothing has arrived of a request of this method; nothing can be told of one that there is not.
     pub(crate) fn request(self: &Arc<Self>, path: &str) -> Option<DecodedSize> {
-        let request = Arc::clone(self.requests.get(path)?);
+        let request = *self.requests.get(path)?;
         let forms = Arc::clone(self);
         Some(DecodedSize { forms, request, open: Vec::new(), position: 0, next: Next::Prefix(0, 0) })
     }
 
-    fn add(&mut self, scope: &str, message: &DescriptorProto) {
+    /// What this field of this message adds.
+    fn field(&self, message: MessageIndex, number: u64) -> Option<Field> {
+        let mut fields = self.messages.get(message)?.fields.iter();
+        fields.find(|(of, _)| *of == number).map(|(_, field)| *field)
+    }
+}
+
+/// All messages with their full names, nested ones too.
+fn collect<'a>(scope: &str, messages: &'a [DescriptorProto], all: &mut Vec<(String, &'a DescriptorProto)>) {
+    for message in messages {
         let name = format!("{scope}.{}", message.name());
+        collect(&name, &message.nested_type, all);
+        all.push((name, message));
+    }
+}
+
+impl Form {
+    fn new(message: &DescriptorProto, indices: &HashMap<String, MessageIndex>) -> Self {
         let fields = message.field.iter().filter_map(|field| {
             let number = u64::try_from(field.number()).ok()?;
             match (field.r#type(), field.label()) {
-                (Type::Message, _) => Some((number, Field::Message(field.type_name().into()))),
+                (Type::Message, _) => Some((number, Field::Message(*indices.get(field.type_name())?))),
                 (Type::String | Type::Bytes, Label::Repeated) => Some((number, Field::Text)),
                 _ => None,
             }
         });
-        let form = Form { bytes: FIELD_BYTES * message.field.len(), fields: fields.collect() };
-        message.nested_type.iter().for_each(|nested| self.add(&name, nested));
-        self.messages.insert(name, form);
+        Self { bytes: FIELD_BYTES * message.field.len(), fields: fields.collect() }
     }
 }
 
@@ -140,11 +164,11 @@ impl DecodedSize {
     /// Takes a byte that is not content.
     fn read(&mut self, byte: u8) -> usize {
         let mut grown = 0;
-        self.next = match std::mem::replace(&mut self.next, Next::Malformed) {
+        self.next = match self.next {
             Next::Prefix(filled, length) => {
                 let length = length << 8 | u32::from(byte);
                 if filled + 1 == PREFIX_BYTES {
-                    self.open.push((Arc::clone(&self.request), self.position + u64::from(length)));
+                    self.open.push((self.request, self.position + u64::from(length)));
                     self.after_field()
                 } else {
                     // The first byte has no part in the length.
@@ -159,8 +183,8 @@ impl DecodedSize {
             Next::Number => Next::Number,
             Next::Length(length, field) => match length.with(byte) {
                 Ok(length) => {
-                    grown = self.begin(length, field.as_ref());
-                    self.next.clone()
+                    grown = self.begin(length, field);
+                    self.next
                 }
                 Err(more) => more.map_or(Next::Malformed, |length| Next::Length(length, field)),
             },
@@ -175,9 +199,8 @@ impl DecodedSize {
             0 => Next::Number,
             1 => Next::Content(8),
             2 => {
-                let form = self.open.last().and_then(|(message, _)| self.forms.messages.get(&**message));
-                let field = form.and_then(|form| form.fields.get(&(tag >> 3)));
-                Next::Length(Varint::default(), field.cloned())
+                let field = self.open.last().and_then(|(message, _)| self.forms.field(*message, tag >> 3));
+                Next::Length(Varint::default(), field)
             }
             3 | 4 => self.after_field(),
             5 => Next::Content(4),
@@ -186,12 +209,12 @@ impl DecodedSize {
     }
 
     /// A field of so many bytes begins.
-    fn begin(&mut self, length: u64, field: Option<&Field>) -> usize {
+    fn begin(&mut self, length: u64, field: Option<Field>) -> usize {
         match field {
             Some(Field::Message(message)) => {
-                self.open.push((Arc::clone(message), self.position.saturating_add(length)));
+                self.open.push((message, self.position.saturating_add(length)));
                 self.next = self.after_field();
-                self.forms.messages.get(&**message).map_or(0, |form| form.bytes)
+                self.forms.messages.get(message).map_or(0, |form| form.bytes)
             }
             other => {
                 self.next = if length == 0 { self.after_field() } else { Next::Content(length) };
