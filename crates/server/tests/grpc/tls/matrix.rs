@@ -172,7 +172,7 @@ fn refused_by(status: &Status) -> &'static str {
         return "handshake"; // a fault of the connection: the server has not answered
     }
     assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
-    if status.message().starts_with("OE0102: the client certificate") {
+    if status.message().starts_with("OE0102: invalid MSPID: the client certificate") {
         "certificate"
     } else if status.message().starts_with("OE0102: organization") {
         "channel"
