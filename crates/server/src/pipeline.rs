@@ -64,7 +64,7 @@ impl Pipeline {
         let (mut response, tenure) = passed.unwrap_or_else(|status| (status.into_http(), Tenure::default()));
         correct_status(&mut response, self.limits.message_bytes_max);
         record.note(response.headers());
-        let stopping = Some(self.stopping);
+        let stopping = self.stopping;
         response.map(|body| {
             let encoded = None;
             let mut body =
@@ -162,8 +162,8 @@ struct ResponseBody {
     encoded: Option<Result<Frame<Bytes>, Status>>,
     record: CallRecord,
     spans: CallSpans,
-    stopping: Option<Stopping>,
-    /// Made when the body first waits: most never do.
+    stopping: Stopping,
+    /// Made when the body waits: most never do.
     stopped: Option<BoxFuture<'static, ()>>,
     tenure: Tenure,
     _open: OpenCall,
@@ -207,10 +207,17 @@ impl ResponseBody {
 
     /// Whether the server has stopped; asks to be told otherwise.
     fn poll_stopped(&mut self, context: &mut Context<'_>) -> bool {
-        if let Some(stopping) = self.stopping.take() {
-            self.stopped = Some(stopping.wait().boxed());
+        let stopped = self.stopped.get_or_insert_with(|| self.stopping.clone().wait().boxed());
+        let is_stopped = stopped.poll_unpin(context).is_ready();
+        if is_stopped {
+            self.stopped = None;
         }
-        self.stopped.as_mut().is_some_and(|stopped| stopped.poll_unpin(context).is_ready())
+        is_stopped
+    }
+
+    /// Asks the body for its next frame, and contains its fault.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> std::thread::Result<PolledFrame> {
+        catch_unwind(AssertUnwindSafe(|| http_body::Body::poll_frame(Pin::new(&mut self.body), context)))
     }
 }
 
@@ -230,9 +237,15 @@ impl http_body::Body for ResponseBody {
             *authority_ended = None;
             return this.end(&status::authority_ended());
         }
-        let polled = match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(context))) {
-            // Only a stream waits, and only what waits is ended: a unary call finishes (core/OPS-4).
-            Ok(Poll::Pending) if this.poll_stopped(context) => this.end(&status::stopping()),
+        let mut polled = this.poll_body(context);
+        // Only a stream waits, and only what waits is ended: a unary call finishes (core/OPS-4). What the stop itself makes the stream say
+        // comes before that (core/HLT-3), also if the server has stopped since the body was asked.
+        let is_stopped = matches!(polled, Ok(Poll::Pending)) && this.poll_stopped(context);
+        if is_stopped {
+            polled = this.poll_body(context);
+        }
+        let polled = match polled {
+            Ok(Poll::Pending) if is_stopped => this.end(&status::stopping()),
             Ok(Poll::Ready(Some(Ok(frame)))) => this.count(frame),
             Ok(polled) => polled,
             Err(_panic) => this.end(&fault()),
@@ -289,11 +302,12 @@ mod tests {
             Box::pin(async move {
                 assert!(request.uri().path() != "/test.Faulty/Panics", "a call panics on purpose");
                 let panics = request.uri().path() == "/test.Faulty/PanicsLater";
-                let mut polled = false;
+                let speaks = request.uri().path() == "/test.Faulty/SpeaksLate";
+                let mut polled = 0;
                 let then = stream::poll_fn(move |_context| {
-                    assert!(!(panics && polled), "a stream panics on purpose");
-                    polled = true; // what is before is sent once this waits
-                    Poll::Pending
+                    polled += 1; // what is before is sent once this waits
+                    assert!(!(panics && polled == 2), "a stream panics on purpose");
+                    if speaks && polled == 3 { Poll::Ready(Some(Ok(()))) } else { Poll::Pending }
                 });
                 let messages = stream::StreamExt::chain(stream::iter([Ok(())]), then);
                 let encoder = ProstEncoder::<()>::new(BufferSettings::default());
@@ -306,7 +320,7 @@ mod tests {
 
     fn pipeline() -> (Pipeline, Stop) {
         let (stop, stopping) = stopping::stop();
-        let methods = ["Panics", "PanicsLater", "Waits"];
+        let methods = ["Panics", "PanicsLater", "SpeaksLate", "Waits"];
         let methods = methods.map(|method| (format!("/test.Faulty/{method}"), Answers::Stream));
         let north = BTreeMap::from([("north".to_owned(), BTreeSet::from(["OrgA".to_owned()]))]);
         let identity = Identity {
@@ -375,6 +389,18 @@ mod tests {
         assert!(frame(&mut body).await.is_data());
         assert!(frame(&mut body).now_or_never().is_none());
         stop.now();
+        let trailers = frame(&mut body).await.into_trailers().unwrap();
+        assert_eq!(status(&trailers).0, Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn what_a_stream_says_because_the_server_stops_comes_before_its_end() {
+        // core/HLT-3
+        let (pipeline, stop) = pipeline();
+        let mut body = call(&pipeline, "SpeaksLate").await.into_body();
+        assert!(frame(&mut body).await.is_data());
+        stop.now();
+        assert!(frame(&mut body).await.is_data(), "it had not been asked since the server stopped");
         let trailers = frame(&mut body).await.into_trailers().unwrap();
         assert_eq!(status(&trailers).0, Code::Unavailable);
     }
