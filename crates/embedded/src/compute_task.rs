@@ -8,35 +8,40 @@ use asset::key::Key;
 use asset::{
     ChannelName, ComputePlanKey, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, FunctionKey, ModelKey,
 };
+use bytes::Bytes;
+use persistence::task_message::{self, Beside};
 use persistence::{ByDateAndKey, ComputeTaskFilter, Page, PageRequest};
 use rusqlite::{Connection, params};
 
 use crate::by_key;
 use crate::error::Result;
 use crate::list::{BY_DATE_AND_KEY, List};
-use crate::record::{Record, array, for_each, to_json};
+use crate::record::{Record, array, for_each};
 use crate::write::execute_one;
 
 pub(crate) const TABLE: &str = "compute_task";
-pub(crate) const COLUMNS: &str = "key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, \
-    outputs, logs_permission, creation_date";
+pub(crate) const COLUMNS: &str =
+    "key, channel, function_key, compute_plan_key, worker, status, creation_date, encoded";
 
 /// The compute task of a record.
 pub(crate) fn read(record: &Record<'_>) -> Result<ComputeTask> {
-    Ok(ComputeTask {
+    let beside = Beside {
         key: record.key("key")?,
         function_key: record.key("function_key")?,
         compute_plan_key: record.key("compute_plan_key")?,
-        owner: record.organization("owner")?,
         worker: record.organization("worker")?,
-        rank: record.get("rank")?,
         status: record.number("status", ComputeTaskStatus::from_number)?,
-        metadata: record.json("metadata")?,
-        inputs: record.json("inputs")?,
-        outputs: record.json("outputs")?,
-        logs_permission: record.json("logs_permission")?,
         creation_date: record.time("creation_date")?,
-    })
+    };
+    task_message::decode(record.bytes_of("encoded")?, &beside)
+        .map_err(|problem| record.corrupt("encoded", problem))
+}
+
+/// The encoded message of a record of a list, with its place.
+fn read_listed(record: &Record<'_>) -> Result<(ByDateAndKey, Bytes)> {
+    let status = record.number("status", ComputeTaskStatus::from_number)?;
+    let encoded = task_message::with_status(record.bytes_of("encoded")?, status);
+    Ok((ByDateAndKey(record.time("creation_date")?, record.get("key")?), encoded.into()))
 }
 
 /// Puts those with these keys.
@@ -199,16 +204,13 @@ pub(crate) fn list(
     channel: &ChannelName,
     filter: ComputeTaskFilter,
     page: PageRequest<ByDateAndKey>,
-) -> Result<Page<ComputeTask, ByDateAndKey>> {
-    List::of(TABLE, COLUMNS, channel)
+) -> Result<Page<Bytes, ByDateAndKey>> {
+    List::of(TABLE, "key, creation_date, status, encoded", channel)
         .only_if("worker = ?", filter.worker.map(|worker| worker.to_string()))
         .only_if("status = ?", filter.status.map(ComputeTaskStatus::number))
         .only_if("compute_plan_key = ?", filter.compute_plan_key.map(Key::uuid))
         .only_if("function_key = ?", filter.function_key.map(Key::uuid))
-        .page(connection, &BY_DATE_AND_KEY, page, |record| {
-            let task = read(record)?;
-            Ok((ByDateAndKey(task.creation_date, task.key.uuid()), task))
-        })
+        .page(connection, &BY_DATE_AND_KEY, page, read_listed)
 }
 
 /// Adds new ones, and that their parents lead to them.
@@ -220,9 +222,8 @@ pub(crate) fn insert(
     let mut statement = connection.prepare_cached(
         "-- compute_task::insert
         INSERT INTO compute_task
-            (key, channel, function_key, compute_plan_key, owner, worker, rank, status, metadata, inputs, outputs,
-            logs_permission, creation_date)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            (key, channel, function_key, compute_plan_key, worker, status, creation_date, encoded)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let mut child = connection.prepare_cached(
         "-- compute_task::insert child
@@ -235,15 +236,10 @@ pub(crate) fn insert(
             channel.as_str(),
             task.function_key.uuid(),
             task.compute_plan_key.uuid(),
-            task.owner.as_str(),
             task.worker.as_str(),
-            task.rank,
             task.status.number(),
-            to_json(&task.metadata)?,
-            to_json(&task.inputs)?,
-            to_json(&task.outputs)?,
-            to_json(&task.logs_permission)?,
             task.creation_date.as_micros(),
+            task_message::encode(task),
         ])?;
         let serial = connection.last_insert_rowid();
         for parent in task.parents() {

@@ -97,6 +97,12 @@ impl Record<'_> {
         self.row.get(column).map_err(|error| self.corrupt(column, error))
     }
 
+    /// A blob, where it lies.
+    pub(crate) fn bytes_of(&self, column: &str) -> Result<&[u8]> {
+        let value = self.row.get_ref(column).map_err(|error| self.corrupt(column, error))?;
+        value.as_blob().map_err(|error| self.corrupt(column, error))
+    }
+
     /// A key.
     pub(crate) fn key<K: Key>(&self, column: &str) -> Result<K> {
         Ok(K::from_uuid(self.get::<Uuid>(column)?))
@@ -147,7 +153,7 @@ impl Record<'_> {
         self.row.get_ref(column)?.as_str().map_err(|error| self.corrupt(column, error))
     }
 
-    fn corrupt(&self, column: &str, error: impl Display) -> Error {
+    pub(crate) fn corrupt(&self, column: &str, error: impl Display) -> Error {
         let key = match self.row.get_ref(0) {
             Ok(ValueRef::Blob(bytes)) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             Ok(ValueRef::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),

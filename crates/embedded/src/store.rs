@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use asset::{
-    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Needs,
-    Organization, Performance,
+    ChannelName, ComputePlan, DataManager, DataSample, EventId, Facts, Function, Needs, Organization,
+    Performance,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
@@ -156,7 +157,7 @@ impl Store for Embedded {
         channel: &ChannelName,
         filter: ComputeTaskFilter,
         page: PageRequest<ByDateAndKey>,
-    ) -> Result<Page<ComputeTask, ByDateAndKey>> {
+    ) -> Result<Page<Bytes, ByDateAndKey>> {
         let channel = channel.clone();
         self.readers.read(move |connection| compute_task::list(connection, &channel, filter, page)).await
     }

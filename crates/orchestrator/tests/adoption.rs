@@ -233,7 +233,7 @@ async fn calls_go_on_where_the_predecessor_stopped() {
     let report = String::from_utf8(verified.stdout).unwrap();
     assert!(verified.status.success() && report.contains("0 differences"), "{report}");
     assert!(report.contains("adopted events tell something else or nothing"), "{report}");
-    let spoil = "UPDATE orchestrator.compute_task SET rank = 9 WHERE key::text = $1";
+    let spoil = "UPDATE orchestrator.compute_task_status SET status = 6 WHERE compute_task_key::text = $1";
     predecessor.client.execute(spoil, &[&history.executable]).await.unwrap();
     let verified =
         orchestrator(&["verify"], &[("ORCHESTRATOR_DATABASE_URL", database.url())]).output().unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 const EDGES: [(&str, &[&str]); 9] = [
     ("asset", &[]),
     ("proto", &[]),
-    ("persistence", &["asset"]),
+    ("persistence", &["asset", "proto"]),
     ("postgres", &["asset", "persistence"]),
     ("embedded", &["asset", "persistence"]),
     ("service", &["asset", "persistence"]),
@@ -39,7 +39,7 @@ const ABSENCES: [(&str, &[&str]); 4] = [
             "tracing",
         ],
     ),
-    ("persistence", &["tokio-postgres", "rusqlite", "prost", "tonic"]),
+    ("persistence", &["tokio-postgres", "rusqlite", "tonic"]),
     ("service", &["tokio-postgres", "rusqlite", "prost", "tonic", "http"]),
     ("server", &["tokio-postgres", "deadpool-postgres", "rusqlite"]),
 ];

@@ -10,13 +10,15 @@ pub mod conformance;
 mod error;
 pub mod event_log;
 pub mod page;
+pub mod task_message;
 mod write_set;
 
 use std::sync::Arc;
 
 use asset::{ChannelName, EventId, Facts, Needs, Timestamp};
-use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
+use asset::{ComputePlan, DataManager, DataSample, Function, Organization, Performance};
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::broadcast;
 
 pub use audit::Audit;
@@ -122,13 +124,13 @@ pub trait Store: Send + Sync + 'static {
         page: PageRequest<ByDateAndKey>,
     ) -> Result<Page<ComputePlan, ByDateAndKey>>;
 
-    /// Compute tasks by creation date and key (compute/TASK-41).
+    /// Compute tasks by creation date and key (compute/TASK-41), as encoded messages ([`task_message::with_status`]).
     async fn compute_tasks(
         &self,
         channel: &ChannelName,
         filter: ComputeTaskFilter,
         page: PageRequest<ByDateAndKey>,
-    ) -> Result<Page<ComputeTask, ByDateAndKey>>;
+    ) -> Result<Page<Bytes, ByDateAndKey>>;
 
     /// Performances by creation date ascending, task key descending, identifier ascending (compute/PERF-6).
     async fn performances(

@@ -157,14 +157,9 @@ CREATE TABLE orchestrator.compute_task (
     channel          text COLLATE "C" NOT NULL,
     function_key     uuid             NOT NULL,
     compute_plan_key uuid             NOT NULL,
-    owner            text COLLATE "C" NOT NULL,
     worker           text COLLATE "C" NOT NULL,
-    rank             integer          NOT NULL,
-    metadata         json             NOT NULL,
-    inputs           json             NOT NULL,
-    outputs          json             NOT NULL,
-    logs_permission  json             NOT NULL,
     creation_date    bigint           NOT NULL,
+    encoded          bytea            NOT NULL,
     CONSTRAINT compute_task_pkey PRIMARY KEY (key)
 );
 CREATE INDEX compute_task_by_date ON orchestrator.compute_task (channel, creation_date, key);
@@ -172,6 +167,7 @@ CREATE INDEX compute_task_by_plan ON orchestrator.compute_task (compute_plan_key
 CREATE INDEX compute_task_by_function ON orchestrator.compute_task (function_key, creation_date, key);
 CREATE INDEX compute_task_by_worker ON orchestrator.compute_task (channel, worker, creation_date, key);
 COMMENT ON TABLE orchestrator.compute_task IS 'Compute tasks, but for their statuses: rows never change.';
+COMMENT ON COLUMN orchestrator.compute_task.encoded IS 'The message as it goes on the wire, without the status; the other columns are what tasks are found by.';
 COMMENT ON COLUMN orchestrator.compute_task.registration IS 'Order of registration among tasks with one creation date; numbers may be left out.';
 
 CREATE TABLE orchestrator.compute_task_status (

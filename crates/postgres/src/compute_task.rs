@@ -1,7 +1,7 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
 //! The status has a row of its own, so that a change of it is small; the rest of a task never changes, inputs and
-//! outputs included. What is asked in the other direction has a table of its own: the children of a task, and the
+//! outputs included. It is kept as the message that is sent, beside what tasks are looked for by. What is asked in the other direction has a table of its own: the children of a task, and the
 //! tasks that name a model as input. What a batch loads is found by keys alone and tells by its column `here`
 //! whether it is of the channel: a condition on the channel would tempt the database to walk through all of the
 //! channel's tasks (see `plans.rs`).
@@ -13,11 +13,12 @@ use asset::key::Key;
 use asset::{
     ChannelName, ComputePlanKey, ComputeTask, ComputeTaskKey, ComputeTaskStatus, Facts, FunctionKey, ModelKey,
 };
+use bytes::Bytes;
+use persistence::task_message::{self, Beside};
 use persistence::{ByDateAndKey, ComputeTaskFilter, PageRequest, Result};
-use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use crate::list::page_by_date_and_key;
+use crate::list::{page_by_date_and_key, place};
 use crate::load::Query;
 use crate::row::{Columns, put_by_key};
 use crate::statement::Statement;
@@ -25,8 +26,10 @@ use crate::statement::Statement;
 pub(crate) const TABLE: &str = "compute_task";
 
 /// What never changes of a task.
-const COLUMNS: &str = "key, function_key, compute_plan_key, owner, worker, rank, metadata, inputs, outputs,
-            logs_permission, creation_date";
+const COLUMNS: &str = "key, function_key, compute_plan_key, worker, creation_date, encoded";
+
+/// What a page is made of.
+const LISTED: &str = "task.key, task.creation_date, task.encoded, current.status";
 
 /// Whole tasks: `task.*` has [`COLUMNS`] and the channel, `current` the status.
 const TASKS: &str = "orchestrator.compute_task AS task
@@ -196,7 +199,7 @@ fn list_all<'a>(
     let in_channel = if is_narrow { "current.channel = {}" } else { "task.channel = {}" };
     let statement = Statement::new(format!(
         "-- compute_task::list_all
-        SELECT task.*, current.status
+        SELECT {LISTED}
         FROM {TASKS}
         WHERE "
     ))
@@ -214,14 +217,14 @@ fn list_at_work<'a>(
     filter: &'a ComputeTaskFilter,
     page: &PageRequest<ByDateAndKey>,
 ) -> Statement<'a> {
-    let statement = Statement::new(
+    let statement = Statement::new(format!(
         "-- compute_task::list_at_work
-        SELECT task.*, current.status
+        SELECT {LISTED}
         FROM (
           SELECT *
           FROM orchestrator.compute_task_status
-          WHERE status IN (1, 2, 3, 7, 8) AND channel = $1",
-    )
+          WHERE status IN (1, 2, 3, 7, 8) AND channel = $1"
+    ))
     .with(channel.as_str())
     .and("worker = {}", filter.worker.as_ref().map(|worker| worker.as_str()))
     .and("status = {}", filter.status.map(ComputeTaskStatus::number))
@@ -243,21 +246,15 @@ pub(crate) fn insert<'a>(channel: &'a ChannelName, tasks: &'a [Arc<ComputeTask>]
         "-- compute_task::insert
         INSERT INTO orchestrator.compute_task (channel, {COLUMNS})
         SELECT $1, * FROM unnest(
-            $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::integer[], $8::json[], $9::json[],
-            $10::json[], $11::json[], $12::bigint[])"
+            $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[])"
     ))
     .with(channel.as_str())
     .with_column(tasks, |task| task.key.uuid())
     .with_column(tasks, |task| task.function_key.uuid())
     .with_column(tasks, |task| task.compute_plan_key.uuid())
-    .with_column(tasks, |task| task.owner.as_str())
     .with_column(tasks, |task| task.worker.as_str())
-    .with_column(tasks, |task| task.rank)
-    .with_column(tasks, |task| Json(&task.metadata))
-    .with_column(tasks, |task| Json(&task.inputs))
-    .with_column(tasks, |task| Json(&task.outputs))
-    .with_column(tasks, |task| Json(&task.logs_permission))
     .with_column(tasks, |task| task.creation_date.as_micros())
+    .with_column(tasks, |task| task_message::encode(task))
 }
 
 /// The statuses of the new tasks.
@@ -349,18 +346,19 @@ fn put_status(row: &Columns<'_>, facts: &mut Facts) -> Result<()> {
 
 /// The compute task of a row.
 pub(crate) fn read(row: &Columns<'_>) -> Result<ComputeTask> {
-    Ok(ComputeTask {
+    let beside = Beside {
         key: row.key("key")?,
         function_key: row.key("function_key")?,
         compute_plan_key: row.key("compute_plan_key")?,
-        owner: row.organization("owner")?,
         worker: row.organization("worker")?,
-        rank: row.get("rank")?,
         status: row.number("status", ComputeTaskStatus::from_number)?,
-        metadata: row.json("metadata")?,
-        inputs: row.json("inputs")?,
-        outputs: row.json("outputs")?,
-        logs_permission: row.json("logs_permission")?,
         creation_date: row.time("creation_date")?,
-    })
+    };
+    task_message::decode(row.get("encoded")?, &beside).map_err(|problem| row.corrupt("encoded", problem))
+}
+
+/// The encoded message of a row of a list, with its place.
+pub(crate) fn read_listed(row: &Columns<'_>) -> Result<(ByDateAndKey, Bytes)> {
+    let status = row.number("status", ComputeTaskStatus::from_number)?;
+    Ok((place(row)?, task_message::with_status(row.get("encoded")?, status).into()))
 }

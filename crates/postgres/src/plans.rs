@@ -51,8 +51,7 @@ fn fill(rows: u32, status: &str) -> String {
         INSERT INTO orchestrator.compute_plan
             SELECT gen_random_uuid(), 'channel', '', '', '', '{{}}', n FROM generate_series(1, {rows}) AS n;
         INSERT INTO orchestrator.compute_task OVERRIDING SYSTEM VALUE
-            SELECT gen_random_uuid(), n, 'channel', gen_random_uuid(), gen_random_uuid(), 'owner',
-                'worker ' || n % 4, 0, '{{}}', '[]', '{{}}', '{{}}', n
+            SELECT gen_random_uuid(), n, 'channel', gen_random_uuid(), gen_random_uuid(), 'worker ' || n % 4, n, ''
             FROM generate_series(1, {rows}) AS n;
         INSERT INTO orchestrator.compute_task_status
             SELECT key, (SELECT {status} FROM (VALUES (task.registration)) AS number (n)), channel, function_key,
@@ -176,8 +175,8 @@ async fn a_page_is_found_by_the_index_that_fits_its_filter() {
     // The first plan alone in its channel, as the database may remember it long after there are many.
     let of_one_plan = fill(FEW, "4")
         .replace(
-            "gen_random_uuid(), gen_random_uuid(), 'owner'",
-            &format!("'{0}', '{0}', 'owner'", Uuid::nil()),
+            "gen_random_uuid(), gen_random_uuid(), 'worker",
+            &format!("'{0}', '{0}', 'worker", Uuid::nil()),
         )
         .replace("6, 1, n::text", "6, 1, 'one asset'");
     for content in [String::new(), of_one_plan, fill(MANY, nearly_all_done)] {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asset::{ChannelName, EventId, Facts, Needs};
-use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
+use asset::{ComputePlan, DataManager, DataSample, Function, Organization, Performance};
 use async_trait::async_trait;
+use bytes::Bytes;
 use persistence::{
     Audit, Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter,
     ComputeTaskFilter, DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page,
@@ -188,9 +189,9 @@ impl Store for Postgres {
         channel: &ChannelName,
         filter: ComputeTaskFilter,
         request: PageRequest<ByDateAndKey>,
-    ) -> Result<Page<ComputeTask, ByDateAndKey>> {
+    ) -> Result<Page<Bytes, ByDateAndKey>> {
         let found = self.connections.read_page(&compute_task::list(channel, &filter, &request)).await?;
-        page(compute_task::TABLE, &found, request.size, |row| Ok((place(row)?, compute_task::read(row)?)))
+        page(compute_task::TABLE, &found, request.size, compute_task::read_listed)
     }
 
     async fn performances(

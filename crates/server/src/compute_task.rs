@@ -1,4 +1,10 @@
 //! Compute tasks over gRPC (compute/TASK-1 … TASK-73).
+//!
+//! Lists send tasks as they are stored; that is why this service is written by hand, see `encoded_page`. Start at [`ComputeTaskService`].
+
+use std::convert::{Infallible, identity};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use asset::compute_task::action::{ApplyComputeTaskAction, ComputeTaskAction};
 use asset::compute_task::inquiry::{GetComputeTask, GetTaskInputAssets, InputAsset, InputContent};
@@ -6,75 +12,21 @@ use asset::compute_task::output::DisableOutput;
 use asset::compute_task::registration::{
     NewComputeTask, NewInputSource, NewTaskInput, NewTaskOutput, RegisterComputeTasks,
 };
-use asset::compute_task::{ComputeTask, InputSource, TaskInput, TaskOutput};
 use asset::key::Key;
 use asset::{ComputePlanKey, ComputeTaskStatus, FunctionKey, OrganizationId, Refusal};
+use futures::future::BoxFuture;
 use persistence::ComputeTaskFilter;
+pub(crate) use persistence::task_message::message;
 use proto::compute_task_input::Ref;
 use proto::compute_task_input_asset::Asset;
-use proto::compute_task_service_server::ComputeTaskService;
 use service::PageSelection;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Request, Response, Status};
 
+use crate::encoded_page::{EncodedPage, unary};
 use crate::handler::{Handler, criterion, handle};
-use crate::{data_manager, data_sample, model, permission, timestamp};
-
-/// The message of a compute task.
-pub(crate) fn message(task: &ComputeTask) -> proto::ComputeTask {
-    let ComputeTask {
-        key,
-        function_key,
-        compute_plan_key,
-        owner,
-        worker,
-        rank,
-        status,
-        metadata,
-        inputs,
-        outputs,
-        logs_permission,
-        creation_date,
-    } = task;
-    proto::ComputeTask {
-        key: key.to_string(),
-        owner: owner.to_string(),
-        compute_plan_key: compute_plan_key.to_string(),
-        rank: *rank,
-        status: i32::from(status.number()),
-        worker: worker.to_string(),
-        creation_date: Some(timestamp::message(*creation_date)),
-        logs_permission: Some(permission::message(logs_permission)),
-        metadata: metadata.clone(),
-        inputs: inputs.iter().map(input_message).collect(),
-        outputs: outputs
-            .iter()
-            .map(|(identifier, output)| (identifier.clone(), output_message(output)))
-            .collect(),
-        function_key: function_key.to_string(),
-    }
-}
-
-fn input_message(input: &TaskInput) -> proto::ComputeTaskInput {
-    let TaskInput { identifier, source } = input;
-    let source = match source {
-        InputSource::Asset(key) => Ref::AssetKey(key.to_string()),
-        InputSource::ParentOutput { parent_task_key, output_identifier } => {
-            Ref::ParentTaskOutput(proto::ParentTaskOutputRef {
-                parent_task_key: parent_task_key.to_string(),
-                output_identifier: output_identifier.clone(),
-            })
-        }
-    };
-    proto::ComputeTaskInput { identifier: identifier.clone(), r#ref: Some(source) }
-}
-
-fn output_message(output: &TaskOutput) -> proto::ComputeTaskOutput {
-    let TaskOutput { permissions, transient } = output;
-    proto::ComputeTaskOutput {
-        permissions: Some(permission::message_of_both(permissions)),
-        transient: *transient,
-    }
-}
+use crate::{data_manager, data_sample, model, permission};
 
 fn input_asset_message(asset: &InputAsset) -> proto::ComputeTaskInputAsset {
     let InputAsset { identifier, content } = asset;
@@ -150,85 +102,133 @@ fn filter(message: Option<proto::TaskQueryFilter>) -> Result<Option<ComputeTaskF
     Ok((status == 0 || known_status.is_some()).then_some(filter))
 }
 
-#[async_trait]
-impl ComputeTaskService for Handler {
-    async fn register_tasks(
-        &self,
-        request: Request<proto::RegisterTasksParam>,
-    ) -> Result<Response<proto::RegisterTasksResponse>, Status> {
-        handle(request, |caller, proto::RegisterTasksParam { tasks }| async move {
-            let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), self.policy)?;
-            let expected_rows = command.task_count();
-            let tasks = self.execute_large(&caller, command, expected_rows).await?;
-            if let Some(metrics) = &self.metrics {
-                metrics.note_registration(&caller.channel, tasks.len());
-            }
-            Ok(proto::RegisterTasksResponse { tasks: tasks.iter().map(|task| message(task)).collect() })
-        })
-        .await
+/// Serves `orchestrator.ComputeTaskService`.
+#[derive(Clone)]
+pub(crate) struct ComputeTaskService {
+    /// Carries out the calls.
+    pub(crate) handler: Arc<Handler>,
+    /// The largest request that is read, in bytes.
+    pub(crate) message_bytes_max: usize,
+}
+
+impl NamedService for ComputeTaskService {
+    const NAME: &'static str = proto::compute_task_service_server::SERVICE_NAME;
+}
+
+impl tower::Service<http::Request<Body>> for ComputeTaskService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    async fn get_task(
-        &self,
-        request: Request<proto::GetTaskParam>,
-    ) -> Result<Response<proto::ComputeTask>, Status> {
-        handle(request, |caller, proto::GetTaskParam { key }| async move {
-            Ok(message(self.inquire(&caller, GetComputeTask::new(&key)?).await?.as_ref()))
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let Self { handler, message_bytes_max } = self.clone();
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                "/orchestrator.ComputeTaskService/RegisterTasks" => {
+                    unary(request, message_bytes_max, |request| register_tasks(Arc::clone(&handler), request))
+                        .await
+                }
+                "/orchestrator.ComputeTaskService/GetTask" => {
+                    unary(request, message_bytes_max, |request| get_task(Arc::clone(&handler), request)).await
+                }
+                "/orchestrator.ComputeTaskService/QueryTasks" => {
+                    unary(request, message_bytes_max, |request| query_tasks(Arc::clone(&handler), request))
+                        .await
+                }
+                "/orchestrator.ComputeTaskService/ApplyTaskAction" => {
+                    unary(request, message_bytes_max, |request| {
+                        apply_task_action(Arc::clone(&handler), request)
+                    })
+                    .await
+                }
+                "/orchestrator.ComputeTaskService/GetTaskInputAssets" => {
+                    unary(request, message_bytes_max, |request| input_assets(Arc::clone(&handler), request))
+                        .await
+                }
+                "/orchestrator.ComputeTaskService/DisableOutput" => {
+                    unary(request, message_bytes_max, |request| disable_output(Arc::clone(&handler), request))
+                        .await
+                }
+                _ => Status::unimplemented("unknown method").into_http(),
+            })
         })
-        .await
     }
+}
 
-    async fn query_tasks(
-        &self,
-        request: Request<proto::QueryTasksParam>,
-    ) -> Result<Response<proto::QueryTasksResponse>, Status> {
-        handle(
-            request,
-            |caller, proto::QueryTasksParam { page_token, page_size, filter: narrowed }| async move {
-                let selection = PageSelection { token: page_token, size: page_size };
-                let filter = filter(narrowed)?;
-                let listing = self
-                    .service
-                    .compute_tasks(&caller.channel, &caller.organization, filter, &selection)
-                    .await?;
-                let (tasks, next_page_token) = self.page(listing, message).await;
-                Ok(proto::QueryTasksResponse { tasks, next_page_token })
-            },
-        )
-        .await
-    }
+async fn register_tasks(
+    handler: Arc<Handler>,
+    request: Request<proto::RegisterTasksParam>,
+) -> Result<Response<proto::RegisterTasksResponse>, Status> {
+    handle(request, |caller, proto::RegisterTasksParam { tasks }| async move {
+        let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), handler.policy)?;
+        let expected_rows = command.task_count();
+        let tasks = handler.execute_large(&caller, command, expected_rows).await?;
+        if let Some(metrics) = &handler.metrics {
+            metrics.note_registration(&caller.channel, tasks.len());
+        }
+        Ok(proto::RegisterTasksResponse { tasks: tasks.iter().map(|task| message(task)).collect() })
+    })
+    .await
+}
 
-    async fn apply_task_action(
-        &self,
-        request: Request<proto::ApplyTaskActionParam>,
-    ) -> Result<Response<proto::ApplyTaskActionResponse>, Status> {
-        handle(request, |caller, proto::ApplyTaskActionParam { compute_task_key, action, log }| async move {
-            let command = ApplyComputeTaskAction::new(&compute_task_key, requested_action(action), log)?;
-            self.execute(&caller, command).await?;
-            Ok(proto::ApplyTaskActionResponse {})
-        })
-        .await
-    }
+async fn get_task(
+    handler: Arc<Handler>,
+    request: Request<proto::GetTaskParam>,
+) -> Result<Response<proto::ComputeTask>, Status> {
+    handle(request, |caller, proto::GetTaskParam { key }| async move {
+        Ok(message(handler.inquire(&caller, GetComputeTask::new(&key)?).await?.as_ref()))
+    })
+    .await
+}
 
-    async fn get_task_input_assets(
-        &self,
-        request: Request<proto::GetTaskInputAssetsParam>,
-    ) -> Result<Response<proto::GetTaskInputAssetsResponse>, Status> {
-        handle(request, |caller, proto::GetTaskInputAssetsParam { compute_task_key }| async move {
-            let assets = self.inquire(&caller, GetTaskInputAssets::new(&compute_task_key)?).await?;
-            Ok(proto::GetTaskInputAssetsResponse { assets: assets.iter().map(input_asset_message).collect() })
-        })
-        .await
-    }
+async fn query_tasks(
+    handler: Arc<Handler>,
+    request: Request<proto::QueryTasksParam>,
+) -> Result<Response<EncodedPage>, Status> {
+    handle(request, |caller, proto::QueryTasksParam { page_token, page_size, filter: narrowed }| async move {
+        let selection = PageSelection { token: page_token, size: page_size };
+        let filter = filter(narrowed)?;
+        let listing =
+            handler.service.compute_tasks(&caller.channel, &caller.organization, filter, &selection).await?;
+        Ok(EncodedPage::of(listing, handler.response_bytes_max, identity).await)
+    })
+    .await
+}
 
-    async fn disable_output(
-        &self,
-        request: Request<proto::DisableOutputParam>,
-    ) -> Result<Response<proto::DisableOutputResponse>, Status> {
-        handle(request, |caller, proto::DisableOutputParam { compute_task_key, identifier }| async move {
-            self.execute(&caller, DisableOutput::new(&compute_task_key, identifier)?).await?;
-            Ok(proto::DisableOutputResponse {})
-        })
-        .await
-    }
+async fn apply_task_action(
+    handler: Arc<Handler>,
+    request: Request<proto::ApplyTaskActionParam>,
+) -> Result<Response<proto::ApplyTaskActionResponse>, Status> {
+    handle(request, |caller, proto::ApplyTaskActionParam { compute_task_key, action, log }| async move {
+        let command = ApplyComputeTaskAction::new(&compute_task_key, requested_action(action), log)?;
+        handler.execute(&caller, command).await?;
+        Ok(proto::ApplyTaskActionResponse {})
+    })
+    .await
+}
+
+async fn input_assets(
+    handler: Arc<Handler>,
+    request: Request<proto::GetTaskInputAssetsParam>,
+) -> Result<Response<proto::GetTaskInputAssetsResponse>, Status> {
+    handle(request, |caller, proto::GetTaskInputAssetsParam { compute_task_key }| async move {
+        let assets = handler.inquire(&caller, GetTaskInputAssets::new(&compute_task_key)?).await?;
+        Ok(proto::GetTaskInputAssetsResponse { assets: assets.iter().map(input_asset_message).collect() })
+    })
+    .await
+}
+
+async fn disable_output(
+    handler: Arc<Handler>,
+    request: Request<proto::DisableOutputParam>,
+) -> Result<Response<proto::DisableOutputResponse>, Status> {
+    handle(request, |caller, proto::DisableOutputParam { compute_task_key, identifier }| async move {
+        handler.execute(&caller, DisableOutput::new(&compute_task_key, identifier)?).await?;
+        Ok(proto::DisableOutputResponse {})
+    })
+    .await
 }

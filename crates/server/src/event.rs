@@ -1,7 +1,7 @@
 //! Events over gRPC: the encoding of an event, queries, and subscriptions (core/EVT-1 … EVT-22, SUB-1 … SUB-18).
 //!
 //! Events are stored as the bytes that go on the wire, and leave as such: nothing here decodes them. That is why this service is written by
-//! hand instead of implementing the generated trait, whose answers are messages. Start at [`EventService`].
+//! hand, see `encoded_page`. Start at [`EventService`].
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,11 +20,12 @@ use tonic::body::Body;
 use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService};
 use tonic::{Request, Response, Status};
-use tonic_prost::{ProstCodec, ProstDecoder};
+use tonic_prost::ProstDecoder;
 use tower::service_fn;
 
 use crate::caller::Caller;
-use crate::handler::{Handler, criterion, handle, item_bytes, without_nul};
+use crate::encoded_page::{EncodedPage, unary};
+use crate::handler::{Handler, criterion, handle, without_nul};
 use crate::{
     asset_kind, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model,
     organization, output_asset, performance, profiling_step, status, timestamp,
@@ -92,9 +93,8 @@ impl tower::Service<http::Request<Body>> for EventService {
         Box::pin(async move {
             Ok(match request.uri().path() {
                 "/orchestrator.EventService/QueryEvents" => {
-                    let query = service_fn(|request| query_events(Arc::clone(&handler), request));
-                    let codec = ProstCodec::default();
-                    Grpc::new(codec).max_decoding_message_size(message_bytes_max).unary(query, request).await
+                    unary(request, message_bytes_max, |request| query_events(Arc::clone(&handler), request))
+                        .await
                 }
                 "/orchestrator.EventService/SubscribeToEvents" => {
                     let subscribe = service_fn(|request| subscribe_to_events(Arc::clone(&handler), request));
@@ -110,19 +110,10 @@ impl tower::Service<http::Request<Body>> for EventService {
     }
 }
 
-/// `orchestrator.QueryEventsResponse` with events that are encoded already: on the wire, a message in a field is its bytes.
-#[derive(Clone, PartialEq, Message)]
-struct EncodedEvents {
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    events: Vec<Bytes>,
-    #[prost(string, tag = "2")]
-    next_page_token: String,
-}
-
 async fn query_events(
     handler: Arc<Handler>,
     request: Request<proto::QueryEventsParam>,
-) -> Result<Response<EncodedEvents>, Status> {
+) -> Result<Response<EncodedPage>, Status> {
     handle(
         request,
         |caller, proto::QueryEventsParam { page_token, page_size, filter: narrowed, sort }| async move {
@@ -131,10 +122,7 @@ async fn query_events(
                 .service
                 .events(&caller.channel, &caller.organization, filter(narrowed)?, order(sort), &selection)
                 .await?;
-            let bytes = |event: &Bytes| item_bytes(event.len());
-            let (events, next_page_token) =
-                listing.into_response(handler.response_bytes_max, |event| event.encoded, bytes).await;
-            Ok(EncodedEvents { events, next_page_token })
+            Ok(EncodedPage::of(listing, handler.response_bytes_max, |event| event.encoded).await)
         },
     )
     .await
@@ -217,24 +205,5 @@ impl Encoder for EncodedEventCodec {
     fn encode(&mut self, event: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.put(event);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_of_encoded_events_is_a_page_of_events() {
-        let events = [
-            proto::Event { id: "a".into(), ..Default::default() },
-            proto::Event { channel: "b".into(), ..Default::default() },
-        ];
-        let encoded = EncodedEvents {
-            events: events.iter().map(|event| event.encode_to_vec().into()).collect(),
-            next_page_token: "next".into(),
-        };
-        let page = proto::QueryEventsResponse { events: events.to_vec(), next_page_token: "next".into() };
-        assert_eq!(encoded.encode_to_vec(), page.encode_to_vec());
     }
 }

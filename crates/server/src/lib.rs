@@ -22,6 +22,7 @@ mod data_manager;
 mod data_sample;
 mod dataset;
 mod decoded_size;
+mod encoded_page;
 mod event;
 mod expiry;
 mod failure_report;

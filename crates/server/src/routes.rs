@@ -6,7 +6,6 @@ use std::sync::Arc;
 use prost::Message;
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use proto::compute_plan_service_server::ComputePlanServiceServer;
-use proto::compute_task_service_server::ComputeTaskServiceServer;
 use proto::data_manager_service_server::DataManagerServiceServer;
 use proto::data_sample_service_server::DataSampleServiceServer;
 use proto::dataset_service_server::DatasetServiceServer;
@@ -20,6 +19,7 @@ use proto::profiling_service_server::ProfilingServiceServer;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 
+use crate::compute_task::ComputeTaskService;
 use crate::event::EventService;
 use crate::handler::Handler;
 use crate::health::HealthService;
@@ -70,7 +70,7 @@ pub(crate) fn routes(
         .add_service(application!(DatasetServiceServer))
         .add_service(application!(FunctionServiceServer))
         .add_service(application!(ComputePlanServiceServer))
-        .add_service(application!(ComputeTaskServiceServer))
+        .add_service(ComputeTaskService { handler: Arc::clone(handler), message_bytes_max })
         .add_service(application!(ModelServiceServer))
         .add_service(application!(PerformanceServiceServer))
         .add_service(application!(FailureReportServiceServer))

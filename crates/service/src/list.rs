@@ -1,9 +1,9 @@
 //! Lists of assets and events, page by page (core/PAG-1 … PAG-8).
 
 use asset::{
-    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, OrganizationId,
-    Performance,
+    ChannelName, ComputePlan, DataManager, DataSample, Function, Organization, OrganizationId, Performance,
 };
+use bytes::Bytes;
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, FunctionFilter, Page, PageRequest, PerformanceFilter, Room, SortOrder,
@@ -173,7 +173,7 @@ impl Service {
         listing("compute_plans", channel, turn, self.store().compute_plans(channel, filter, page).await)
     }
 
-    /// Compute tasks (compute/TASK-41); without a filter none, for one that nothing can match.
+    /// Compute tasks (compute/TASK-41), as encoded messages; without a filter none, for one that nothing can match.
     ///
     /// # Errors
     /// As [`Service::data_managers`].
@@ -183,7 +183,7 @@ impl Service {
         caller: &OrganizationId,
         filter: Option<ComputeTaskFilter>,
         selection: &PageSelection,
-    ) -> Result<Listing<ComputeTask, ByDateAndKey>, Failure> {
+    ) -> Result<Listing<Bytes, ByDateAndKey>, Failure> {
         let page = request("compute_tasks", channel, selection)?;
         let turn = self.list_turn(caller).await?;
         let Some(filter) = filter else {

@@ -90,15 +90,11 @@ CREATE TABLE compute_task (
     channel TEXT NOT NULL,
     function_key BLOB NOT NULL,
     compute_plan_key BLOB NOT NULL,
-    owner TEXT NOT NULL,
     worker TEXT NOT NULL,
-    rank INTEGER NOT NULL,
     status INTEGER NOT NULL,
-    metadata TEXT NOT NULL,
-    inputs TEXT NOT NULL,
-    outputs TEXT NOT NULL,
-    logs_permission TEXT NOT NULL,
-    creation_date INTEGER NOT NULL
+    creation_date INTEGER NOT NULL,
+    -- The message as it goes on the wire, without the status; the other columns are what tasks are found by.
+    encoded BLOB NOT NULL
 ) STRICT;
 CREATE INDEX compute_task_in_order ON compute_task (channel, creation_date, key);
 CREATE INDEX compute_task_of_plan ON compute_task (channel, compute_plan_key, creation_date, key);

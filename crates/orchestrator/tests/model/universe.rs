@@ -37,9 +37,10 @@ use asset::{
     AssetKind, ChannelName, Command, ComputePlanKey, ComputeTaskKey, ComputeTaskStatus, DataSampleKey,
     EventKind, FunctionKey, Inquiry, Metadata, OrganizationId, Policy,
 };
+use bytes::Bytes;
 use persistence::{
     ComputePlanFilter, ComputeTaskFilter, DataSampleFilter, EventFilter, FunctionFilter, PerformanceFilter,
-    SortOrder, StoredEvent,
+    SortOrder, StoredEvent, task_message,
 };
 use service::{Failure, PageSelection, Service};
 
@@ -436,7 +437,8 @@ impl Session<'_> {
                     function_key: function
                         .map(|function| universe.parsed::<FunctionKey>(Kind::Function, function)),
                 };
-                pages!(page_size, describe::task, |selection| service.compute_tasks(
+                let describe_sent = |sent: &Bytes| describe::task(&task_message::decode_sent(sent).unwrap());
+                pages!(page_size, describe_sent, |selection| service.compute_tasks(
                     channel,
                     caller,
                     Some(filter.clone()),

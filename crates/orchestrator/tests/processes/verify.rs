@@ -87,6 +87,10 @@ fn each_kind_of_tampering_is_named() {
             vec!["status is \"STATUS_FAILED\", event".to_owned()],
         ),
         (
+            "UPDATE compute_task SET worker = 'another' WHERE serial = 1",
+            vec!["compute_task.encoded of".to_owned(), "contradict".to_owned()],
+        ),
+        (
             "UPDATE compute_plan SET cancelation_date = 5",
             vec!["compute_plan".to_owned(), "cancelation_date is".to_owned()],
         ),

@@ -10,7 +10,7 @@ use super::samples::{
     at, channel, compute_plan, compute_task, data_manager, data_sample, function, id, key, other_channel,
     performance,
 };
-use super::steps::{apply, apply_in, assert_list, first, walk};
+use super::steps::{apply, apply_in, assert_list, first, tasks, walk};
 use crate::{
     ComputePlanFilter, ComputeTaskFilter, DataSampleFilter, FunctionFilter, PageRequest, PerformanceFilter,
     Result, Start, Store,
@@ -173,8 +173,10 @@ pub async fn compute_tasks(store: Arc<dyn Store>) -> Result<()> {
     ];
     for (filter, numbers) in cases {
         let expected: Vec<_> = numbers.iter().copied().map(task).collect();
-        assert_list(&expected, async |page| store.compute_tasks(&channel(), filter.clone(), page).await)
-            .await?;
+        assert_list(&expected, async |page| {
+            tasks(store.compute_tasks(&channel(), filter.clone(), page).await?)
+        })
+        .await?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::samples::{
     function, id, key, metadata, model, organization, output_model, output_performance, parent_output,
     performance, permission,
 };
-use super::steps::{apply, first, found, known, load};
+use super::steps::{apply, first, found, known, load, tasks};
 use crate::{Result, Store};
 
 /// Organizations, by creation date and id (core/ORG-8).
@@ -221,7 +221,7 @@ async fn assert_compute_tasks(store: &dyn Store, expected: &[ComputeTask]) -> Re
     {
         assert_eq!(found(&facts.compute_tasks, &keys), expected);
     }
-    let listed = store.compute_tasks(&channel(), Default::default(), first(10)).await?;
+    let listed = tasks(store.compute_tasks(&channel(), Default::default(), first(10)).await?)?;
     assert!(listed.items.iter().map(|(_, task)| task).eq(expected));
     Ok(())
 }

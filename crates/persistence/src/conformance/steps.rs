@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use asset::facts::ByKey;
 use asset::key::Key;
-use asset::{Change, ChannelName, EventId, Facts, Metadata, Needs};
+use asset::{Change, ChannelName, ComputeTask, EventId, Facts, Metadata, Needs};
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::samples::{at, channel};
 use crate::event_log::{Envelope, chain};
 use crate::{
     Batch, ByTimeAndPosition, EventFilter, EventLimit, Head, Page, PageRequest, Result, SortOrder, Stages,
-    Start, Store, StoredEvent, WriteSet,
+    Start, Store, StoredEvent, WriteSet, task_message,
 };
 
 /// More pages than any list of the suite has.
@@ -145,6 +145,15 @@ pub async fn walk<T, P>(
         }
     }
     panic!("the list has no end");
+}
+
+/// The tasks of a page.
+pub fn tasks<P>(page: Page<Bytes, P>) -> Result<Page<ComputeTask, P>> {
+    let tasks = page
+        .items
+        .into_iter()
+        .map(|(place, sent)| Ok((place, task_message::decode_sent(&sent).map_err(crate::Error::Corrupt)?)));
+    Ok(Page { items: tasks.collect::<Result<_>>()?, more: page.more })
 }
 
 /// Checks that a list is exactly `expected`, in this order, however it is cut into pages.

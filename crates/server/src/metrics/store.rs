@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use asset::{ChannelName, EventId, Facts, Needs};
-use asset::{ComputePlan, ComputeTask, DataManager, DataSample, Function, Organization, Performance};
+use asset::{ComputePlan, DataManager, DataSample, Function, Organization, Performance};
+use bytes::Bytes;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
@@ -168,7 +169,7 @@ impl Store for MeasuredStore {
         channel: &ChannelName,
         filter: ComputeTaskFilter,
         page: PageRequest<ByDateAndKey>,
-    ) -> Result<Page<ComputeTask, ByDateAndKey>> {
+    ) -> Result<Page<Bytes, ByDateAndKey>> {
         self.metrics.measure("compute_tasks", self.store.compute_tasks(channel, filter, page)).await
     }
 

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use asset::{
-    ChannelName, ComputePlan, ComputeTask, DataManager, DataSample, EventId, Facts, Function, Needs,
-    Organization, Performance,
+    ChannelName, ComputePlan, DataManager, DataSample, EventId, Facts, Function, Needs, Organization,
+    Performance,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use embedded::Embedded;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
@@ -194,7 +195,7 @@ impl Store for Unreliable {
         channel: &ChannelName,
         filter: ComputeTaskFilter,
         page: PageRequest<ByDateAndKey>,
-    ) -> Result<Page<ComputeTask, ByDateAndKey>> {
+    ) -> Result<Page<Bytes, ByDateAndKey>> {
         self.store.compute_tasks(channel, filter, page).await
     }
 
