@@ -243,6 +243,11 @@ impl World {
         world
     }
 
+    /// Another connection.
+    pub(crate) fn connect(&self) -> Channel {
+        self.server.connect()
+    }
+
     async fn fill(&self) {
         use ComputeTaskAction::{TaskActionCanceled, TaskActionDone, TaskActionExecuting};
         for organization in ["OrgA", "OrgB", "OrgC"] {

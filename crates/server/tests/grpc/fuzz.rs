@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use tokio::runtime::Runtime;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 use crate::authorization::{BY_OWNER, World, methods, request};
 use crate::mutation::fuzz;
@@ -38,12 +39,15 @@ fn bytes(digits: &str) -> Vec<u8> {
 impl World {
     /// The status of a call of the owner of everything, which comes in time and says why.
     async fn answer(&self, method: &str, message: &[u8]) -> Result<(), Status> {
-        let call = wire::open(self.connection.clone(), method, BY_OWNER, message.to_vec());
+        let is_stream = method.ends_with("SubscribeToEvents");
+        // A client does not go on with a connection on which it has left too many streams before their end.
+        let connection = if is_stream { self.connect() } else { self.connection.clone() };
+        let call = wire::open(connection, method, BY_OWNER, message.to_vec());
         let answered = tokio::time::timeout(PATIENCE, call).await.unwrap();
         let answered = match answered {
             // A stream may have nothing to say yet.
-            Ok(_stream) if method.ends_with("SubscribeToEvents") => Ok(()),
-            Ok(mut unary) => unary.message().await.map(drop),
+            Ok(_stream) if is_stream => Ok(()),
+            Ok(mut unary) => read_to_end(&mut unary).await,
             Err(status) => Err(status),
         };
         if let Err(status) = &answered {
@@ -55,6 +59,11 @@ impl World {
         }
         answered
     }
+}
+
+async fn read_to_end(unary: &mut Streaming<Bytes>) -> Result<(), Status> {
+    while unary.message().await?.is_some() {}
+    Ok(())
 }
 
 #[test]
