@@ -1,7 +1,7 @@
 //! One line in the log per call (core/ID-10).
 //!
 //! Owns the request id and what the line says: method, caller, channel, request id, status and duration. Calls that succeed are told at debug level,
-//! those that were refused or that the client gave up at info, those that were unlucky at warn, and faults of the server at error.
+//! faults of the server at error, and all others at info: what a caller can bring about is not for operators to mend.
 
 use std::ops::RangeInclusive;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use tonic::Code;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::grpc_code;
+use crate::{grpc_code, status};
 
 /// Longest text that is taken from a header into the log, in bytes (core/DEF-13).
 const TEXT_BYTES_MAX: usize = 64;
@@ -24,6 +24,7 @@ pub(crate) struct AccessLine {
     request_id: String,
     begun: Instant,
     code: Option<Code>,
+    is_fault: bool,
 }
 
 impl AccessLine {
@@ -37,6 +38,7 @@ impl AccessLine {
             request_id: request_id(headers),
             begun: Instant::now(),
             code: None,
+            is_fault: false,
         }
     }
 
@@ -45,9 +47,10 @@ impl AccessLine {
         tracing::info_span!("call", method = self.method, requestID = self.request_id)
     }
 
-    /// The call ends with this code.
-    pub(crate) fn end(&mut self, code: Code) {
+    /// The call ends with this code and text.
+    pub(crate) fn end(&mut self, code: Code, text: &[u8]) {
         self.code = Some(code);
+        self.is_fault = status::is_fault(text);
     }
 }
 
@@ -70,8 +73,7 @@ impl Drop for AccessLine {
         }
         match code {
             Code::Ok => line!(debug),
-            Code::Unavailable => line!(warn),
-            Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
+            _ if self.is_fault => line!(error),
             _ => line!(info),
         }
     }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     /// What is logged about a call with this status.
-    fn logged(code: Option<Code>) -> String {
+    fn logged(status: Option<(Code, &str)>) -> String {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&lines);
         let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE);
@@ -146,7 +148,7 @@ mod tests {
             let request = Request::get("/orchestrator.InfoService/QueryVersion");
             let request = request.header("mspid", "OrgA").header("channel", "north").header("reqid", "r1");
             let mut line = AccessLine::begin(&request.body(()).unwrap());
-            code.into_iter().for_each(|code| line.end(code));
+            status.into_iter().for_each(|(code, text)| line.end(code, text.as_bytes()));
         });
         let lines = lines.lock().unwrap();
         String::from_utf8(lines.clone()).unwrap()
@@ -167,11 +169,12 @@ mod tests {
     #[test]
     fn each_call_has_one_line_as_loud_as_its_status_deserves() {
         let table = [
-            (Some(Code::Ok), "DEBUG", "OK"),
+            (Some((Code::Ok, "")), "DEBUG", "OK"),
             (None, "INFO", "Canceled"),
-            (Some(Code::NotFound), "INFO", "NotFound"),
-            (Some(Code::Internal), "ERROR", "Internal"),
-            (Some(Code::Unavailable), "WARN", "Unavailable"),
+            (Some((Code::NotFound, "OE0002")), "INFO", "NotFound"),
+            (Some((Code::Internal, "OE0007%3A%20internal%20error")), "ERROR", "Internal"),
+            (Some((Code::Internal, "failed%20to%20decode")), "INFO", "Internal"),
+            (Some((Code::Unavailable, "the%20call%20has%20taken")), "INFO", "Unavailable"),
         ];
         for (status, level, code) in table {
             let line = logged(status);

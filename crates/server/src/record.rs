@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Frame, SizeHint};
 use service::SPANS;
 use tonic::body::Body;
@@ -19,6 +19,7 @@ use tracing::span::Entered;
 use crate::access_log::AccessLine;
 use crate::messages::MessageCounter;
 use crate::metrics::{MeasuredCall, Metrics, Receipts};
+use crate::status;
 
 /// A call under way; dropping it ends it.
 pub(crate) struct CallRecord {
@@ -45,10 +46,10 @@ impl CallSpans {
         (self.log.enter(), trace)
     }
 
-    /// Nobody waits for the error of a refused call to be mended: only faults of the server are marked as errors.
-    fn end(&self, code: Code) {
+    /// Nobody waits for the error of a refused call to be mended: only what the server could not do is marked as an error.
+    fn end(&self, code: Code, text: &[u8]) {
         self.trace.record("rpc.grpc.status_code", i32::from(code));
-        if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) {
+        if code == Code::Unavailable || status::is_fault(text) {
             self.trace.record("otel.status_code", "ERROR");
         }
     }
@@ -105,11 +106,11 @@ impl CallRecord {
     pub(crate) fn note(&mut self, headers: &HeaderMap) {
         let Some(status) = headers.get(Status::GRPC_STATUS) else { return };
         let code = Code::from_bytes(status.as_bytes());
-        self.access.end(code);
-        self.spans.end(code);
+        let text = headers.get(Status::GRPC_MESSAGE).map(HeaderValue::as_bytes).unwrap_or_default();
+        self.access.end(code, text);
+        self.spans.end(code, text);
         if let Some(measured) = &mut self.measured {
-            let message = headers.get(Status::GRPC_MESSAGE);
-            measured.end(code, message.map(http::HeaderValue::as_bytes).unwrap_or_default());
+            measured.end(code, text);
         }
     }
 

@@ -10,6 +10,9 @@ use tonic::Status;
 /// Longest text of a status in bytes: it travels in a header, and clients refuse headers of more than 8 KiB.
 const MESSAGE_BYTES_MAX: usize = 2048;
 
+/// How the text of a fault of the server begins.
+pub(crate) const FAULT: &str = "OE0007";
+
 /// The status of a failure. Texts begin with the code, except where the contract knows no code (core/ERR-1, ERR-5).
 pub(crate) fn of_failure(failure: &Failure) -> Status {
     match failure {
@@ -31,7 +34,13 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
 
 /// The status of a fault of the server; its detail is in the log only (core/ERR-5).
 pub(crate) fn internal() -> Status {
-    Status::internal("OE0007: internal error")
+    Status::internal(format!("{FAULT}: internal error"))
+}
+
+/// Whether a call that ends with this text has met a fault of the server. The code does not say it: a message that cannot be decoded has the same
+/// (core/ID-14).
+pub(crate) fn is_fault(text: &[u8]) -> bool {
+    text.starts_with(FAULT.as_bytes())
 }
 
 /// The status of a stream that ends because the server does (core/SUB-11).

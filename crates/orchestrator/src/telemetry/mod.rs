@@ -1,7 +1,7 @@
 //! Telemetry: the log on standard error, readable on a terminal and JSON lines otherwise, and traces if there is a collector for them.
 //!
 //! Owns what is written and in which form; who says what is the business of every crate. What others' crates say is kept to what matters, for at
-//! the finer levels they write down what they send and receive. Start at [`for_serving`].
+//! the finer levels they write down what they send and receive, and some say at any level what a peer likes. Start at [`for_serving`].
 
 mod json_lines;
 mod traces;
@@ -25,6 +25,9 @@ pub(crate) use traces::{Traces, adopt};
 const OURS: [&str; 8] =
     ["asset", "persistence", "postgres", "embedded", "service", "server", "client", "orchestrator"];
 
+/// The crates that carry connections. What they say is what peers do, as often as these like; what matters of it is told by ours.
+const CARRIERS: [&str; 5] = ["h2", "hyper", "hyper_util", "rustls", "tonic"];
+
 /// The target of the lines that tell each SQL statement.
 const SQL: &str = "sql";
 
@@ -35,11 +38,15 @@ const USUAL: Log = Log { level: LogLevel::Info, sql_verbose: false };
 pub(crate) fn for_people() {
     let filter =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var("LOG_LEVEL");
-    let filter =
-        filter.from_env_lossy().and(filter_fn(|metadata| ![SQL, SPANS].contains(&metadata.target())));
+    let filter = filter.from_env_lossy().and(filter_fn(|metadata| is_for_people(metadata.target())));
     let lines = fmt::layer().with_ansi(wants_colour()).with_writer(std::io::stderr).with_target(false);
     // A second initialisation only happens in tests, where the first one is as good.
     let _initialised_before = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+}
+
+fn is_for_people(target: &str) -> bool {
+    let krate = target.split("::").next().unwrap_or(target);
+    !CARRIERS.contains(&krate) && ![SQL, SPANS].contains(&target)
 }
 
 /// The log of a server, and a line for each panic: readable on a terminal, otherwise one JSON object per line with the fields of the operations
@@ -85,6 +92,7 @@ fn filter(log: Log) -> Targets {
     let level = level(log.level);
     let targets = Targets::new().with_default(level.min(LevelFilter::INFO));
     let targets = targets.with_targets(OURS.map(|target| (target, level)));
+    let targets = targets.with_targets(CARRIERS.map(|target| (target, LevelFilter::OFF)));
     let targets = targets.with_target(SPANS, LevelFilter::OFF);
     targets.with_target(SQL, if log.sql_verbose { level } else { LevelFilter::OFF })
 }
@@ -113,12 +121,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn peers_write_nothing_into_the_log_for_people() {
+        let table =
+            [("h2::proto::ping_pong", false), ("rustls", false), (SQL, false), ("server::transport", true)];
+        for (target, told) in table {
+            assert_eq!(is_for_people(target), told, "{target}");
+        }
+    }
+
+    #[test]
     fn other_crates_never_tell_what_they_send_and_receive() {
         for level in [LogLevel::Trace, LogLevel::Debug, LogLevel::Info] {
             let filter = filter(Log { level, sql_verbose: false });
             assert!(!filter.would_enable("h2::codec", &Level::DEBUG), "{level:?}");
             assert!(!filter.would_enable("tokio_postgres::query", &Level::DEBUG), "{level:?}");
-            assert!(filter.would_enable("rustls", &Level::INFO), "{level:?}");
+            assert!(filter.would_enable("opentelemetry_sdk", &Level::WARN), "{level:?}");
+            assert!(!filter.would_enable("h2::proto::ping_pong", &Level::WARN), "{level:?}");
+            assert!(!filter.would_enable("rustls::common_state", &Level::ERROR), "{level:?}");
             assert!(!filter.would_enable(SQL, &Level::INFO), "{level:?}");
         }
         assert!(

@@ -14,8 +14,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use tonic::Code;
 
 use super::{Histograms, Register, SECONDS};
-use crate::grpc_code;
 use crate::routes::{Method, MethodKind};
+use crate::{grpc_code, status};
 
 const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
 const SUBSCRIBE: &str = "SubscribeToEvents";
@@ -25,7 +25,7 @@ const REFUSAL_CODES: [&str; 11] = [
     RefusalCode::NotFound.as_str(),
     RefusalCode::BadRequest.as_str(),
     RefusalCode::Conflict.as_str(),
-    "OE0007",
+    status::FAULT,
     RefusalCode::Unimplemented.as_str(),
     RefusalCode::InvalidAsset.as_str(),
     RefusalCode::PermissionDenied.as_str(),
