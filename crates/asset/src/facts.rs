@@ -15,6 +15,7 @@ use crate::compute_task::{ComputeTask, ComputeTaskStatus};
 use crate::data_manager::DataManager;
 use crate::data_sample::DataSample;
 use crate::failure_report::FailureReport;
+use crate::footprint::Footprint;
 use crate::function::Function;
 use crate::key::{
     ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, FailedAssetKey, FunctionKey, Key, ModelKey,
@@ -74,49 +75,58 @@ pub enum Slot<A> {
 
 /// The assets of one kind that were asked for by key.
 #[derive(Clone, Debug)]
-pub struct ByKey<K, A>(HashMap<K, Slot<A>>);
+pub struct ByKey<K, A> {
+    slots: HashMap<K, Slot<A>>,
+    /// What the assets take.
+    bytes: usize,
+}
 
 impl<K, A> Default for ByKey<K, A> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { slots: HashMap::new(), bytes: 0 }
+    }
+}
+
+impl<K: Key, A: Footprint> ByKey<K, A> {
+    /// Records the asset with this key.
+    pub fn put(&mut self, key: K, asset: Arc<A>) {
+        self.bytes += asset.footprint();
+        if let Some(Slot::Here(before)) = self.slots.insert(key, Slot::Here(asset)) {
+            self.bytes -= before.footprint();
+        }
     }
 }
 
 impl<K: Key, A> ByKey<K, A> {
-    /// Records the asset with this key.
-    pub fn put(&mut self, key: K, asset: Arc<A>) {
-        self.0.insert(key, Slot::Here(asset));
-    }
-
     /// Records that the key belongs to another channel.
     pub fn put_elsewhere(&mut self, key: K) {
-        self.0.insert(key, Slot::Elsewhere);
+        self.slots.insert(key, Slot::Elsewhere);
     }
 
     /// Records that each of these keys is free, unless something is known about it.
     fn put_absent(&mut self, keys: &BTreeSet<K>) {
         for key in keys {
-            self.0.entry(*key).or_insert(Slot::Absent);
+            self.slots.entry(*key).or_insert(Slot::Absent);
         }
     }
 
     /// Forgets which of these keys are free.
     fn forget_absent(&mut self, keys: &BTreeSet<K>) {
         for key in keys {
-            if matches!(self.0.get(key), Some(Slot::Absent)) {
-                self.0.remove(key);
+            if matches!(self.slots.get(key), Some(Slot::Absent)) {
+                self.slots.remove(key);
             }
         }
     }
 
     /// Whether this key was asked for.
     pub fn knows(&self, key: K) -> bool {
-        self.0.contains_key(&key)
+        self.slots.contains_key(&key)
     }
 
     /// The asset, if it exists in this channel.
     pub fn get(&self, key: K) -> Option<&Arc<A>> {
-        match self.0.get(&key) {
+        match self.slots.get(&key) {
             Some(Slot::Here(asset)) => Some(asset),
             _ => None,
         }
@@ -135,7 +145,7 @@ impl<K: Key, A> ByKey<K, A> {
     /// # Errors
     /// OE0006, worded alike whichever channel holds the key (core/CHN-6).
     pub fn require_free(&self, key: K) -> Result<(), Refusal> {
-        match self.0.get(&key) {
+        match self.slots.get(&key) {
             Some(Slot::Here(_) | Slot::Elsewhere) => Err(Refusal::key_in_use(key)),
             Some(Slot::Absent) | None => Ok(()),
         }
@@ -227,18 +237,18 @@ impl Needs {
 }
 
 impl Facts {
-    /// How many assets, links and answers are held: a measure of the memory they take.
+    /// How many assets, links and answers are held: a measure of the memory they take, where no asset is large.
     pub fn len(&self) -> usize {
         fn listed<K, V>(lists: &HashMap<K, Vec<V>>) -> usize {
             lists.values().map(|list| 1 + list.len()).sum()
         }
-        let by_key = self.data_managers.0.len()
-            + self.data_samples.0.len()
-            + self.functions.0.len()
-            + self.compute_plans.0.len()
-            + self.compute_tasks.0.len()
-            + self.models.0.len()
-            + self.failure_reports.0.len();
+        let by_key = self.data_managers.slots.len()
+            + self.data_samples.slots.len()
+            + self.functions.slots.len()
+            + self.compute_plans.slots.len()
+            + self.compute_tasks.slots.len()
+            + self.models.slots.len()
+            + self.failure_reports.slots.len();
         let links = listed(&self.children)
             + listed(&self.unbuilt_tasks)
             + listed(&self.output_assets)
@@ -247,6 +257,17 @@ impl Facts {
         let organizations = self.organizations.as_ref().map_or(0, BTreeMap::len);
         let answers = self.task_statuses.len() + self.addresses.len() + self.statuses_in_plans.len();
         organizations + by_key + links + answers
+    }
+
+    /// About how many bytes the assets take that were asked for by key: no others can be large.
+    pub fn bytes(&self) -> usize {
+        self.data_managers.bytes
+            + self.data_samples.bytes
+            + self.functions.bytes
+            + self.compute_plans.bytes
+            + self.compute_tasks.bytes
+            + self.models.bytes
+            + self.failure_reports.bytes
     }
 
     /// Whether nothing is held.

@@ -18,6 +18,7 @@ pub mod data_sample;
 pub mod event;
 pub mod facts;
 pub mod failure_report;
+pub mod footprint;
 pub mod function;
 pub mod key;
 pub mod limits;
@@ -46,6 +47,7 @@ pub use data_sample::DataSample;
 pub use event::{AssetKind, Event, EventAsset, EventKind};
 pub use facts::{Facts, Needs};
 pub use failure_report::FailureReport;
+pub use footprint::Footprint;
 pub use function::{Function, FunctionStatus};
 pub use key::{
     ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, EventId, FunctionKey, ModelKey,

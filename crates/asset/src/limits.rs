@@ -16,3 +16,9 @@ pub const ADDRESS_CHARACTERS_MAX: usize = 200;
 pub const ORGANIZATION_ID_CHARACTERS_MAX: usize = 100;
 /// Longest organization id that the known backend accepts, in characters (core/DEF-61).
 pub const STRICT_ORGANIZATION_ID_CHARACTERS_MAX: usize = 64;
+/// What the organizations that a permission names may take together, in bytes of memory: enough for more than a hundred. Tasks inherit permissions, so
+/// one list stands in as many tasks as somebody likes.
+pub const AUTHORIZED_IDS_BYTES_MAX: usize = 16 << 10;
+/// What the tasks of one registration may take together, in bytes of memory, with what they inherit: several times as much as a request of the usual
+/// largest size.
+pub const TASKS_BYTES_MAX: usize = 64 << 20;

@@ -4,9 +4,11 @@
 //! call is queued. Each method records its violation and returns a value all the same; [`Violations::finish`] decides.
 
 use crate::addressable::Addressable;
+use crate::footprint::Footprint;
 use crate::key::Key;
 use crate::limits::{
-    ADDRESS_CHARACTERS_MAX, CHECKSUM_DIGITS, IDENTIFIER_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX,
+    ADDRESS_CHARACTERS_MAX, AUTHORIZED_IDS_BYTES_MAX, CHECKSUM_DIGITS, IDENTIFIER_BYTES_MAX,
+    METADATA_BYTES_MAX, NAME_BYTES_MAX,
 };
 use crate::metadata::Metadata;
 use crate::permission::NewPermissions;
@@ -160,7 +162,8 @@ impl Violations {
         );
     }
 
-    /// Required permissions; an empty message is fine and means private to the owner (core/DM-1).
+    /// Required permissions; an empty message is fine and means private to the owner (core/DM-1). How many organizations they name is bounded, since
+    /// a task can take them over from an asset that it uses.
     pub fn permissions(&mut self, field: &str, permissions: Option<NewPermissions>) -> NewPermissions {
         let Some(permissions) = permissions else {
             self.add(field, "is required");
@@ -169,6 +172,8 @@ impl Violations {
         for id in &permissions.authorized_ids {
             self.without_nul(field, id.as_str());
         }
+        let fit = permissions.authorized_ids.outside_bytes() <= AUTHORIZED_IDS_BYTES_MAX;
+        self.require(field, fit, "names too many organizations");
         if self.policy.refuse_assets_that_stop_consumers {
             let named = permissions.authorized_ids.iter().all(|id| !id.as_str().is_empty());
             self.require(field, named, "must not name an organization without a name");
@@ -179,7 +184,19 @@ impl Violations {
 
 #[cfg(test)]
 mod tests {
+    use crate::caller::OrganizationId;
+
     use super::*;
+
+    #[test]
+    fn permissions_name_a_hundred_organizations_but_not_thousands() {
+        for (count, fits) in [(100, true), (5000, false)] {
+            let authorized_ids = vec![OrganizationId::new("x".repeat(100)); count];
+            let mut violations = Violations::new("function", Policy::default());
+            violations.permissions("permissions", Some(NewPermissions { public: true, authorized_ids }));
+            assert_eq!(violations.finish().is_ok(), fits, "{count}");
+        }
+    }
 
     #[test]
     fn a_fault_is_told_once_however_often_it_is_there() {

@@ -1,8 +1,8 @@
 //! Loading assets by key: the one access path that all kinds of assets share.
 
-use asset::ChannelName;
 use asset::facts::ByKey;
 use asset::key::Key;
+use asset::{ChannelName, Footprint};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::record::{Record, array, for_each};
 
 /// Puts the assets of the channel that have these keys; of other channels, only that the key is taken (core/CHN-6).
-pub(crate) fn load<K: Key, A>(
+pub(crate) fn load<K: Key, A: Footprint>(
     connection: &Connection,
     table: &'static str,
     columns: &str,

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use asset::Footprint;
 use asset::facts::ByKey;
 use asset::key::Key;
 use asset::{OrganizationId, Timestamp};
@@ -88,7 +89,7 @@ impl<'r> Columns<'r> {
 
 /// Puts an asset that was looked for by key: whole if the column `here` says that it is of the channel at
 /// hand.
-pub(crate) fn put_by_key<K: Key, A>(
+pub(crate) fn put_by_key<K: Key, A: Footprint>(
     row: &Columns<'_>,
     assets: &mut ByKey<K, A>,
     read: fn(&Columns<'_>) -> Result<A>,

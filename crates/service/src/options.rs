@@ -29,8 +29,13 @@ pub struct Options {
     pub batch_rows_max: usize,
     /// Bytes of requests decided in one batch; a larger call goes alone.
     pub batch_bytes_max: usize,
+    /// The largest event that something new may have, in bytes: members get an event whole or not at all, and one that they cannot take would end
+    /// their subscriptions for good. Common clients take 4 MiB.
+    pub event_bytes_max: usize,
     /// Facts that the writer of a channel keeps from batch to batch, counted in assets and links; with more, it begins anew.
     pub facts_kept_max: usize,
+    /// Bytes that these assets may take, about: some can be made as large as a request.
+    pub facts_bytes_kept_max: usize,
     /// Stored events read at once for a subscriber that is behind (core/SUB-9).
     pub replay_events_max: usize,
     /// How often a feed looks for events of other processes whose hint was lost.
@@ -53,7 +58,9 @@ impl Options {
             batch_calls_max: 128,
             batch_rows_max: 2000,
             batch_bytes_max: 8 << 20,
+            event_bytes_max: (4 << 20) - (64 << 10),
             facts_kept_max: 16_384,
+            facts_bytes_kept_max: 32 << 20,
             replay_events_max: 100,
             poll_interval: Duration::from_secs(1),
             clock: Arc::new(system_clock),

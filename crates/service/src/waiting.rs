@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Timestamp};
+use asset::{Call, Change, Command, Facts, Needs, OrganizationId, Refusal, Timestamp};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -23,6 +23,9 @@ pub(crate) trait Waiting: Send {
 
     /// Decides it anew, keeps the answer, and returns the changes: none if it is refused.
     fn decide(&mut self, now: Timestamp, facts: &Facts) -> Vec<Change>;
+
+    /// Takes the last decision back: this is the answer instead.
+    fn refuse(&mut self, refusal: Refusal);
 
     /// Sends the answer that the last decision kept.
     fn answer(self: Box<Self>);
@@ -120,6 +123,10 @@ impl<C: Command> Waiting for WaitingCall<C> {
         };
         self.outcome = Some(outcome);
         changes
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.outcome = Some(Err(Failure::Refused(refusal)));
     }
 
     fn answer(self: Box<Self>) {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asset::key::Key;
-use asset::{Change, ChannelName, Event, EventId, Facts, Metadata, Needs, Timestamp};
+use asset::{
+    AssetKind, Change, ChannelName, Event, EventId, EventKind, Facts, Metadata, Needs, Refusal, Timestamp,
+};
 use persistence::event_log::Envelope;
 use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
 use tokio::task::JoinHandle;
@@ -167,8 +169,14 @@ impl Writer {
             known => self.attempt_under_lock(known, calls, uncertain).await,
         };
         let (decided, known) = attempted?;
-        self.known = known.filter(|known| known.facts.len() <= self.options.facts_kept_max);
+        self.known = known.filter(|known| self.may_keep(&known.facts));
         Ok(decided)
+    }
+
+    /// Whether the facts are few enough, and small enough, to be remembered.
+    fn may_keep(&self, facts: &Facts) -> bool {
+        let Options { facts_kept_max, facts_bytes_kept_max, .. } = self.options;
+        facts.len() <= facts_kept_max && facts.bytes() <= facts_bytes_kept_max
     }
 
     /// Whether the calls can be decided without asking the store.
@@ -269,21 +277,30 @@ impl Writer {
             }
             let now = (self.options.clock)().max(head.time.next());
             let changes = call.decide(now, facts);
+            decided.calls += 1;
+            let events: Vec<_> = changes.iter().filter_map(|change| self.event(change, now)).collect();
+            if events.iter().any(|event| self.is_too_large(event)) {
+                call.refuse(Refusal::invalid("the asset is too large to tell others of it"));
+                continue;
+            }
             if !changes.is_empty() {
                 head.time = now;
             }
-            for change in &changes {
-                facts.apply(change);
-                decided.events.extend(self.event(change, now, head));
-            }
+            changes.iter().for_each(|change| facts.apply(change));
+            decided.events.extend(events.into_iter().map(|event| head.append(event)));
             decided.changes.extend(changes);
-            decided.calls += 1;
         }
         decided
     }
 
-    /// The event of a change, at the next place of the log.
-    fn event(&self, change: &Change, now: Timestamp, head: &mut Head) -> Option<StoredEvent> {
+    /// Whether an event tells of something that is new or has grown, and would be too much for those who are told. What exists goes on whatever its size.
+    fn is_too_large(&self, event: &Envelope) -> bool {
+        let grows = event.event_kind == EventKind::Created || event.asset_kind == AssetKind::DataSample;
+        grows && event.encoded.len() > self.options.event_bytes_max
+    }
+
+    /// The event of a change, which has no place in the log yet.
+    fn event(&self, change: &Change, now: Timestamp) -> Option<Envelope> {
         let announcement = change.announcement()?;
         let event = Event {
             id: EventId::from_uuid(Uuid::new_v4()), // core/EVT-2
@@ -297,7 +314,7 @@ impl Writer {
                 .into_iter()
                 .collect::<Metadata>(),
         };
-        Some(head.append(Envelope {
+        Some(Envelope {
             id: event.id,
             timestamp: event.timestamp,
             asset_kind: event.asset.kind(),
@@ -305,7 +322,7 @@ impl Writer {
             asset_key: event.asset.key(),
             encoded: (self.options.encode_event)(&event),
             metadata: event.metadata,
-        }))
+        })
     }
 }
 

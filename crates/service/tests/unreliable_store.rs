@@ -199,3 +199,23 @@ async fn a_key_that_was_free_may_be_taken_in_another_channel() {
     let taken = service.execute(&south, &birch, plan(2)).await;
     assert_eq!(refusal(taken.map(drop)), Code::Conflict);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_are_remembered_until_they_are_too_large() {
+    let entry = |number: usize| (format!("{number:0100}"), "x".repeat(100));
+    let key = "00000002-0000-4000-8000-000000000000".to_owned();
+    let large = NewComputePlan { key, metadata: (0..1000).map(entry).collect(), ..NewComputePlan::default() };
+    for (facts_bytes_kept_max, remembered) in [(1 << 20, true), (100_000, false)] {
+        let store = Arc::new(Unreliable::over(Embedded::in_memory().unwrap()));
+        let options = Options { facts_bytes_kept_max, ..options() };
+        let service = Service::new(Arc::clone(&store) as Arc<dyn Store>, options);
+        with_alder(&service).await;
+        service.execute(&north(), &alder(), plan(1)).await.unwrap();
+        let large = NewComputePlan { name: "large".to_owned(), ..large.clone() };
+        let large = RegisterComputePlan::new(large, Policy::default()).unwrap();
+        service.execute(&north(), &alder(), large).await.unwrap();
+        let steps = store.whole_batches();
+        service.execute(&north(), &alder(), renamed(1, "another")).await.unwrap();
+        assert_eq!(store.whole_batches() > steps, remembered, "at most {facts_bytes_kept_max} bytes");
+    }
+}

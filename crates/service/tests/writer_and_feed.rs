@@ -284,3 +284,27 @@ async fn what_a_change_announces_is_what_the_log_keeps() {
     assert_eq!(event.timestamp, plan.creation_date);
     assert_eq!(event.encoded, Bytes::from(key(7)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_could_not_be_told_of_is_refused() {
+    let store: Arc<dyn Store> = Arc::new(Embedded::in_memory().unwrap());
+    let service = service_on(&store, |options| {
+        options.event_bytes_max = 1000;
+        options.encode_event = Arc::new(|event| match &event.asset {
+            EventAsset::ComputePlan(plan) => plan.name.repeat(50).into_bytes().into(),
+            _ => Bytes::new(),
+        });
+    })
+    .await;
+    service.execute(&channel(NORTH), &alder(), plan(1)).await.unwrap();
+    let long = NewComputePlan { key: key(2), name: "x".repeat(100), ..NewComputePlan::default() };
+    let long = RegisterComputePlan::new(long, Policy::default()).unwrap();
+    let refused = service.execute(&channel(NORTH), &alder(), long).await.unwrap_err();
+    assert!(matches!(refused, Failure::Refused(refusal) if refusal.code == Code::InvalidAsset));
+    service.inquire(&channel(NORTH), &alder(), GetComputePlan::new(&key(2)).unwrap()).await.unwrap_err();
+    // What exists goes on.
+    let rename = RenameComputePlan::new(&key(1), "x".repeat(100), Policy::default()).unwrap();
+    service.execute(&channel(NORTH), &alder(), rename).await.unwrap();
+    let mut subscription = service.subscribe(&channel(NORTH), &alder(), None).await.unwrap();
+    assert_eq!(read(&mut subscription, 3).await[2].asset_key, key(1));
+}

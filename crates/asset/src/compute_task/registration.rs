@@ -18,8 +18,10 @@ use crate::compute_task::{ComputeTask, ComputeTaskStatus, InputSource, TaskInput
 use crate::data_manager::DataManager;
 use crate::event::AssetKind;
 use crate::facts::{Facts, Needs};
+use crate::footprint::Footprint;
 use crate::function::{Function, FunctionInput, FunctionStatus};
 use crate::key::{ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, FunctionKey, Key, ModelKey};
+use crate::limits::TASKS_BYTES_MAX;
 use crate::metadata::Metadata;
 use crate::permission::{NewPermissions, Permission, Permissions};
 use crate::refusal::{Code, Refusal};
@@ -196,7 +198,8 @@ impl Command for RegisterComputeTasks {
     fn decide(&self, call: &Call, facts: &Facts) -> Result<Decision<Self::Answer>, Refusal> {
         self.require_new_keys(facts)?;
         let ordered = self.require_order(facts)?;
-        let mut registrar = Registrar { call, facts, registered: HashMap::with_capacity(self.tasks.len()) };
+        let registered = HashMap::with_capacity(self.tasks.len());
+        let mut registrar = Registrar { call, facts, registered, bytes: 0 };
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
@@ -255,6 +258,8 @@ struct Registrar<'a> {
     call: &'a Call,
     facts: &'a Facts,
     registered: HashMap<ComputeTaskKey, Arc<ComputeTask>>,
+    /// What they take: a task inherits more than its request says.
+    bytes: usize,
 }
 
 impl<'a> Registrar<'a> {
@@ -287,6 +292,10 @@ impl<'a> Registrar<'a> {
             logs_permission,
             creation_date: self.call.now,
         });
+        self.bytes += registered.footprint();
+        if self.bytes > TASKS_BYTES_MAX {
+            return Err(Refusal::invalid("the tasks are too large together"));
+        }
         self.registered.insert(task.key, Arc::clone(&registered));
         Ok(registered)
     }

@@ -1,12 +1,14 @@
 //! The life of tasks, decided without a store: the grid of actions, first statuses, cascades.
 
 use asset::compute_task::action::ComputeTaskAction;
+use asset::compute_task::registration::RegisterComputeTasks;
 use asset::function::build::FunctionAction;
+use asset::permission::NewPermissions;
 use asset::refusal::Code;
-use asset::{Change, ComputeTaskStatus as Status};
+use asset::{Change, ComputeTaskStatus as Status, OrganizationId, Policy};
 
 use crate::table;
-use crate::world::{World, code, key};
+use crate::world::{World, code, key, new_task};
 
 const MILL: u32 = 0xf0;
 const PLAN: u32 = 0xa0;
@@ -196,4 +198,23 @@ fn batches_with_cycles_strangers_or_twins_are_refused() {
     assert!(stranger.message.contains("missing dependency among inModels IDs"), "core/ERR-7: {stranger}");
     assert_eq!(code(world.task(2, MILL + 1, PLAN, &[])), Some(Code::NotFound), "the function");
     assert_eq!(code(world.task(2, MILL, PLAN + 1, &[])), Some(Code::NotFound), "the plan");
+}
+
+#[test]
+fn tasks_that_are_too_large_together_are_refused() {
+    let everybody = vec![OrganizationId::new("everybody"); 300];
+    for (count, fits) in [(10, true), (4000, false)] {
+        let mut world = ready();
+        let tasks = (1..=count).map(|number| {
+            let mut task = new_task(number, MILL, PLAN, &[]);
+            for output in task.outputs.values_mut() {
+                let authorized_ids = everybody.clone();
+                output.permissions = Some(NewPermissions { public: true, authorized_ids });
+            }
+            task
+        });
+        let command = RegisterComputeTasks::new(tasks.collect(), Policy::default()).unwrap();
+        let refused = code(world.call("Alder", &command));
+        assert_eq!(refused, (!fits).then_some(Code::InvalidAsset), "{count} tasks");
+    }
 }

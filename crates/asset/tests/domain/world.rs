@@ -42,6 +42,29 @@ pub(crate) fn public() -> Option<NewPermissions> {
     Some(NewPermissions { public: true, authorized_ids: Vec::new() })
 }
 
+/// A request for a task as [`World::task`] registers it.
+pub(crate) fn new_task(number: u32, mill: u32, plan: u32, parents: &[u32]) -> NewComputeTask {
+    let inputs = parents.iter().map(|parent| NewTaskInput {
+        identifier: "grist".to_owned(),
+        source: Some(NewInputSource::ParentOutput {
+            parent_task_key: key(*parent),
+            output_identifier: "flour".to_owned(),
+        }),
+    });
+    NewComputeTask {
+        key: key(number),
+        function_key: key(mill),
+        compute_plan_key: key(plan),
+        worker: "Birch".to_owned(),
+        inputs: inputs.collect(),
+        outputs: BTreeMap::from([(
+            "flour".to_owned(),
+            NewTaskOutput { permissions: public(), transient: true },
+        )]),
+        ..NewComputeTask::default()
+    }
+}
+
 impl World {
     /// Alder, Birch, Cedar and Dogwood are registered; Elm is a member, too, but is not.
     pub(crate) fn new() -> Self {
@@ -149,26 +172,8 @@ impl World {
         plan: u32,
         parents: &[u32],
     ) -> Result<ComputeTaskStatus, Refusal> {
-        let inputs = parents.iter().map(|parent| NewTaskInput {
-            identifier: "grist".to_owned(),
-            source: Some(NewInputSource::ParentOutput {
-                parent_task_key: key(*parent),
-                output_identifier: "flour".to_owned(),
-            }),
-        });
-        let request = NewComputeTask {
-            key: key(number),
-            function_key: key(mill),
-            compute_plan_key: key(plan),
-            worker: "Birch".to_owned(),
-            inputs: inputs.collect(),
-            outputs: BTreeMap::from([(
-                "flour".to_owned(),
-                NewTaskOutput { permissions: public(), transient: true },
-            )]),
-            ..NewComputeTask::default()
-        };
-        let command = RegisterComputeTasks::new(vec![request], Policy::default())?;
+        let command =
+            RegisterComputeTasks::new(vec![new_task(number, mill, plan, parents)], Policy::default())?;
         self.call("Alder", &command).map(|(tasks, _)| tasks[0].status)
     }
 
