@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, join_all};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use prost::Message;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
@@ -24,9 +24,11 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// What an attack does, for as long as it lasts.
 pub(crate) type Attack = fn(Attacker) -> BoxFuture<'static, ()>;
 
-pub(crate) const ATTACKS: [(&str, Attack); 11] = [
+pub(crate) const ATTACKS: [(&str, Attack); 13] = [
     ("slow handshakes", |attacker| slow_handshakes(attacker).boxed()),
     ("half-open peers", |attacker| half_open_peers(attacker).boxed()),
+    ("broken handshakes", |attacker| broken_handshakes(attacker).boxed()),
+    ("pongs without pings", |attacker| pongs(attacker).boxed()),
     ("rapid resets", |attacker| rapid_resets(attacker).boxed()),
     ("slow readers", |attacker| slow_readers(attacker).boxed()),
     ("large headers", |attacker| large_headers(attacker).boxed()),
@@ -171,6 +173,33 @@ async fn half_open_peers(attacker: Attacker) {
         held.push(connection);
     }
     std::future::pending::<()>().await;
+}
+
+/// Handshakes that end with an alert, or with what is none at all.
+async fn broken_handshakes(attacker: Attacker) {
+    const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
+    loop {
+        for bytes in [ALERT, b"GET / HTTP/1.1\r\n\r\n", &[0xff; 100]] {
+            if let Ok(mut connection) = attacker.tcp().await {
+                let _left_by_server = connection.write_all(bytes).await;
+                let _left_by_server = connection.read_u8().await;
+            }
+        }
+        sleep(BREATH).await;
+    }
+}
+
+/// Answers to pings that nobody has sent.
+async fn pongs(attacker: Attacker) {
+    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0pingpong";
+    let pongs = PONG.repeat(1000);
+    loop {
+        let mut connection = attacker.tls().await;
+        let _left_by_server = connection.write_all(&[PREFACE, EMPTY_SETTINGS].concat()).await;
+        while connection.write_all(&pongs).await.is_ok() {
+            sleep(BREATH).await;
+        }
+    }
 }
 
 /// Calls that are given up as soon as they are made.

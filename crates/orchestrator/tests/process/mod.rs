@@ -45,9 +45,14 @@ impl Process {
 
     /// `orchestrator dev` with these arguments, on free ports.
     pub(crate) fn start_dev(arguments: &[&str]) -> Self {
+        Self::start_dev_with_log(arguments, Stdio::inherit())
+    }
+
+    /// The same, where only errors are logged, to somewhere else.
+    pub(crate) fn start_dev_with_log(arguments: &[&str], log: Stdio) -> Self {
         let arguments = [&["dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], arguments].concat();
-        let mut child =
-            orchestrator(&arguments, &[("LOG_LEVEL", "error")]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = orchestrator(&arguments, &[("LOG_LEVEL", "error")]);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let (address, lines) = first_match(output, |line| {
             let rest = line.split("listens on ").nth(1)?;
