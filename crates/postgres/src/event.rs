@@ -79,6 +79,21 @@ pub(crate) fn after(channel: &ChannelName, position: u64, limit: EventLimit) -> 
     .with(bigint(limit.bytes))
 }
 
+/// The events above a position, however many bytes they have.
+pub(crate) fn log(channel: &ChannelName, after: u64, limit: usize) -> Statement<'_> {
+    Statement::new(format!(
+        "-- event::log
+        SELECT {COLUMNS}
+        FROM orchestrator.event
+        WHERE channel = $1 AND position > $2
+        ORDER BY position
+        LIMIT $3"
+    ))
+    .with(channel.as_str())
+    .with(bigint(after))
+    .with(bigint(limit))
+}
+
 /// The position of the event with this id, if it is of this channel.
 pub(crate) fn position(channel: &ChannelName, id: EventId) -> Statement<'_> {
     Statement::new(
