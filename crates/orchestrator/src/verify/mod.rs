@@ -167,7 +167,7 @@ impl Walk<'_> {
             let before = std::mem::replace(&mut end, start);
             spawn_blocking(move || Log::examine(before, rows, next))
         });
-        let mut pieces = pieces.buffered(threads());
+        let mut pieces = pieces.buffered(pieces_at_once());
         while let Some(piece) = pieces.next().await {
             let Piece { rows, holds, differences } = piece??;
             self.progress.inc(rows);
@@ -190,7 +190,7 @@ impl Walk<'_> {
         let pieces = assets.map(|rows| {
             spawn_blocking(|| Piece::of(rows.read(), |asset, _| Some(Found::from(server::snapshot(&asset?)))))
         });
-        let mut pieces = pieces.buffered(threads());
+        let mut pieces = pieces.buffered(pieces_at_once());
         while let Some(piece) = pieces.next().await {
             let Piece { rows, holds, differences } = piece??;
             count += rows;
@@ -271,7 +271,7 @@ impl<T> Piece<T> {
     }
 }
 
-/// On how many threads rows are looked at.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+/// How many pieces are looked at, or wait for that or to be taken: more than there are threads, none of which shall wait.
+fn pieces_at_once() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, NonZero::get)
 }
