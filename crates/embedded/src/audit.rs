@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use asset::{AssetKind, ChannelName, EventAsset};
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use persistence::audit::Rows;
+use persistence::audit::{Portion, Rows};
 use persistence::{Audit, Head, StoredEvent};
 use rusqlite::{Connection, Params};
 use tokio::sync::mpsc;
@@ -26,8 +26,6 @@ use crate::{
 const PORTION: usize = 256;
 /// Portions that wait to be taken.
 const PORTIONS_MAX: usize = 4;
-
-type Portion<T> = Vec<persistence::Result<T>>;
 
 /// The store of a folder at the moment of the first question.
 pub struct EmbeddedAudit {
@@ -66,7 +64,7 @@ impl EmbeddedAudit {
         parameters: impl Params + Send + 'static,
         read: fn(&Record<'_>) -> Result<T>,
     ) -> Rows<'static, T> {
-        let (sender, receiver) = mpsc::channel::<Portion<T>>(PORTIONS_MAX);
+        let (sender, receiver) = mpsc::channel(PORTIONS_MAX);
         let connection = Arc::clone(&self.connection);
         tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +83,7 @@ impl EmbeddedAudit {
         });
         let portions =
             stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-        portions.flat_map(stream::iter).boxed()
+        portions.map(|rows| Portion::new(move || rows)).boxed()
     }
 }
 

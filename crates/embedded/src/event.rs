@@ -5,7 +5,7 @@ use asset::{ChannelName, EventId, Timestamp};
 use bytes::Bytes;
 use persistence::event_log::Hash;
 use persistence::{
-    ByTimeAndPosition, EventFilter, EventLimit, Page, PageRequest, Room, SortOrder, StoredEvent,
+    ByTimeAndPosition, EventFilter, EventLimit, Page, PageRequest, Place, Room, SortOrder, StoredEvent,
 };
 use rusqlite::{Connection, params};
 
@@ -95,14 +95,16 @@ pub(crate) fn after(
 }
 
 /// Where an event stands in the log.
-pub(crate) fn position(connection: &Connection, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
-    let sql = "-- event::position
-        SELECT id, position
+pub(crate) fn place(connection: &Connection, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
+    let sql = "-- event::place
+        SELECT id, position, hash
         FROM event
         WHERE id = ?1 AND channel = ?2";
     let parameters = params![id.uuid(), channel.as_str()];
-    let positions = collect(connection, TABLE, sql, parameters, |record| record.natural("position"))?;
-    Ok(positions.into_iter().next())
+    let places = collect(connection, TABLE, sql, parameters, |record| {
+        Ok(Place { position: record.natural("position")?, hash: record.get::<Hash>("hash")? })
+    })?;
+    Ok(places.into_iter().next())
 }
 
 /// Appends events.

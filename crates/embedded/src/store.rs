@@ -12,7 +12,7 @@ use bytes::Bytes;
 use persistence::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
-    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    PerformanceFilter, Place, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::{Mutex, broadcast};
 
@@ -193,9 +193,9 @@ impl Store for Embedded {
         self.readers.read(move |connection| event::after(connection, &channel, position, limit)).await
     }
 
-    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
+    async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
         let channel = channel.clone();
-        self.readers.read(move |connection| event::position(connection, &channel, id)).await
+        self.readers.read(move |connection| event::place(connection, &channel, id)).await
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {

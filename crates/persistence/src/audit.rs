@@ -5,12 +5,41 @@
 
 use asset::{AssetKind, ChannelName, EventAsset};
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::{Head, Result, StoredEvent};
 
-/// Rows, one after the other; only a few of them are in memory.
-pub type Rows<'a, T> = BoxStream<'a, Result<T>>;
+/// Rows in portions, one after the other; only a few of them are in memory.
+pub type Rows<'a, T> = BoxStream<'a, Portion<T>>;
+
+/// Rows that came together, as they came: they are understood when they are read, on whichever thread that happens.
+pub struct Portion<T>(Box<dyn FnOnce() -> Vec<Result<T>> + Send>);
+
+impl<T> Portion<T> {
+    /// What this will understand.
+    pub fn new(read: impl FnOnce() -> Vec<Result<T>> + Send + 'static) -> Self {
+        Self(Box::new(read))
+    }
+
+    /// The rows, in their order.
+    pub fn read(self) -> Vec<Result<T>> {
+        (self.0)()
+    }
+}
+
+/// The first of the rows, if there are any.
+///
+/// # Errors
+/// It cannot be read.
+pub async fn first<T>(mut rows: Rows<'_, T>) -> Result<Option<T>> {
+    while let Some(portion) = rows.next().await {
+        if let Some(row) = portion.read().into_iter().next() {
+            return row.map(Some);
+        }
+    }
+    Ok(None)
+}
 
 /// A store at one moment, however long it is looked at and whatever others write meanwhile.
 #[async_trait]

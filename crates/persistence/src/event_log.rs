@@ -9,6 +9,15 @@ use sha2::{Digest, Sha256};
 /// SHA-256 of an event and everything before it.
 pub type Hash = [u8; 32];
 
+/// A place in a log: behind an event, or at the beginning. Two logs that have the same place are the same up to there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The position of the event; 0 at the beginning.
+    pub position: u64,
+    /// The hash of the event; zeros at the beginning.
+    pub hash: Hash,
+}
+
 /// Where a channel's log ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -70,7 +79,19 @@ pub struct Envelope {
     pub encoded: Bytes,
 }
 
+impl StoredEvent {
+    /// The place behind it.
+    pub fn place(&self) -> Place {
+        Place { position: self.position, hash: self.hash }
+    }
+}
+
 impl Head {
+    /// Where the log ends.
+    pub fn place(&self) -> Place {
+        Place { position: self.position, hash: self.hash }
+    }
+
     /// Gives an event the next place, and moves on to it.
     pub fn append(&mut self, envelope: Envelope) -> StoredEvent {
         self.position += 1;

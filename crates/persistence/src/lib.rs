@@ -23,7 +23,7 @@ use tokio::sync::broadcast;
 
 pub use audit::Audit;
 pub use error::{Error, Result};
-pub use event_log::{Head, StoredEvent};
+pub use event_log::{Head, Place, StoredEvent};
 pub use page::{
     ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, EventLimit, FunctionFilter, PAGE_BYTES_MAX, Page, PageRequest,
@@ -157,8 +157,8 @@ pub trait Store: Send + Sync + 'static {
         limit: EventLimit,
     ) -> Result<Vec<StoredEvent>>;
 
-    /// The position of an event of this channel; `None` for an id that the channel does not have (core/SUB-4).
-    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>>;
+    /// The place of an event of this channel; `None` for an id that the channel does not have (core/SUB-4).
+    async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>>;
 
     /// Where the channel's event log ends.
     async fn head(&self, channel: &ChannelName) -> Result<Head>;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use asset::{AssetKind, ChannelName, EventAsset};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
-use persistence::audit::Rows;
-use persistence::{Audit, EventLimit, Head, Result, StoredEvent};
+use futures::{Stream, StreamExt, stream};
+use persistence::audit::{Portion, Rows, first};
+use persistence::{Audit, Head, Result, StoredEvent};
 use tokio_postgres::{Client, Row};
 
 use crate::pool::Connector;
@@ -22,6 +22,10 @@ use crate::{
 /// A table is one statement here, and may take as long as it likes to be looked through.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'";
+
+/// Rows that are handed over together, and at how many bytes there are no more.
+const PORTION_ROWS: usize = 256;
+const PORTION_BYTES: usize = 1 << 20;
 
 /// A PostgreSQL store at the moment of the first question.
 pub(crate) struct PostgresAudit {
@@ -37,7 +41,7 @@ impl PostgresAudit {
     }
 
     /// The rows that a statement finds, as they come from the database.
-    async fn rows<T: 'static>(
+    async fn rows<T: Send + 'static>(
         &self,
         table: &'static str,
         statement: Statement<'_>,
@@ -49,8 +53,34 @@ impl PostgresAudit {
             Ok(row) => read(&Columns::of(table, &row)),
             Err(error) => Err(error::of(error)),
         };
-        Ok(rows.map(read).boxed())
+        let portions =
+            stream::unfold(Box::pin(rows.fuse()), async |mut rows| Some((portion(&mut rows).await?, rows)));
+        Ok(portions.map(move |rows| Portion::new(move || rows.into_iter().map(read).collect())).boxed())
     }
+
+    /// All rows that a statement finds.
+    async fn all<T: Send + 'static>(
+        &self,
+        table: &'static str,
+        statement: Statement<'_>,
+        read: fn(&Columns<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let portions: Vec<_> = self.rows(table, statement, read).await?.collect().await;
+        portions.into_iter().flat_map(Portion::read).collect()
+    }
+}
+
+/// The next rows; `None` at the end.
+async fn portion<R: Stream<Item = std::result::Result<Row, tokio_postgres::Error>> + Unpin>(
+    rows: &mut R,
+) -> Option<Vec<R::Item>> {
+    let (mut portion, mut bytes) = (Vec::new(), 0);
+    while portion.len() < PORTION_ROWS && bytes < PORTION_BYTES {
+        let Some(row) = rows.next().await else { break };
+        bytes += row.as_ref().map_or(0, Row::raw_size_bytes);
+        portion.push(row);
+    }
+    (!portion.is_empty()).then_some(portion)
 }
 
 #[async_trait]
@@ -64,25 +94,23 @@ impl Audit for PostgresAudit {
             ORDER BY name",
         );
         let name = |row: &Columns<'_>| Ok(ChannelName::new(row.get("name")?));
-        self.rows(channel::TABLE, statement, name).await?.try_collect().await
+        self.all(channel::TABLE, statement, name).await
     }
 
     async fn head(&mut self, channel: &ChannelName) -> Result<Option<Head>> {
-        self.rows(channel::TABLE, channel::head(channel), channel::read).await?.try_next().await
+        first(self.rows(channel::TABLE, channel::head(channel), channel::read).await?).await
     }
 
     async fn adopted(&mut self, channel: &ChannelName) -> Result<u64> {
         let exists =
             Statement::new("-- audit::adoption\n SELECT to_regclass('orchestrator.adoption')::text AS name");
         let name = |row: &Columns<'_>| row.get::<Option<String>>("name");
-        let exists: Vec<_> = self.rows(adoption::TABLE, exists, name).await?.try_collect().await?;
-        if exists == [None] {
+        if self.all(adoption::TABLE, exists, name).await? == [None] {
             return Ok(0);
         }
         let position = |row: &Columns<'_>| row.count("position");
-        let position =
-            self.rows(adoption::TABLE, adoption::position(channel), position).await?.try_next().await?;
-        Ok(position.unwrap_or_default())
+        let position = self.rows(adoption::TABLE, adoption::position(channel), position).await?;
+        Ok(first(position).await?.unwrap_or_default())
     }
 
     async fn events(
@@ -91,7 +119,7 @@ impl Audit for PostgresAudit {
         after: u64,
         limit: usize,
     ) -> Result<Rows<'_, StoredEvent>> {
-        self.rows(event::TABLE, event::after(channel, after, EventLimit::events(limit)), event::read).await
+        self.rows(event::TABLE, event::log(channel, after, limit), event::read).await
     }
 
     async fn assets(&mut self, channel: &ChannelName, kind: AssetKind) -> Result<Rows<'_, EventAsset>> {

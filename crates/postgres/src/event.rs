@@ -3,7 +3,9 @@
 use asset::key::Key;
 use asset::{ChannelName, EventId, Timestamp};
 use bytes::Bytes;
-use persistence::{ByTimeAndPosition, EventFilter, EventLimit, PageRequest, Result, SortOrder, StoredEvent};
+use persistence::{
+    ByTimeAndPosition, EventFilter, EventLimit, PageRequest, Place, Result, SortOrder, StoredEvent,
+};
 use tokio_postgres::types::Json;
 
 use crate::list::{Cursor, cut};
@@ -79,11 +81,26 @@ pub(crate) fn after(channel: &ChannelName, position: u64, limit: EventLimit) -> 
     .with(bigint(limit.bytes))
 }
 
-/// The position of the event with this id, if it is of this channel.
-pub(crate) fn position(channel: &ChannelName, id: EventId) -> Statement<'_> {
+/// The events above a position, however many bytes they have.
+pub(crate) fn log(channel: &ChannelName, after: u64, limit: usize) -> Statement<'_> {
+    Statement::new(format!(
+        "-- event::log
+        SELECT {COLUMNS}
+        FROM orchestrator.event
+        WHERE channel = $1 AND position > $2
+        ORDER BY position
+        LIMIT $3"
+    ))
+    .with(channel.as_str())
+    .with(bigint(after))
+    .with(bigint(limit))
+}
+
+/// The place of the event with this id, if it is of this channel.
+pub(crate) fn place(channel: &ChannelName, id: EventId) -> Statement<'_> {
     Statement::new(
-        "-- event::position
-        SELECT position
+        "-- event::place
+        SELECT position, hash
         FROM orchestrator.event
         WHERE id = $2 AND channel = $1",
     )
@@ -125,6 +142,11 @@ pub(crate) fn read(row: &Columns<'_>) -> Result<StoredEvent> {
         encoded: Bytes::from(row.get::<Vec<u8>>("encoded")?),
         hash: row.hash("hash")?,
     })
+}
+
+/// The place of a row's event in the log.
+pub(crate) fn read_place(row: &Columns<'_>) -> Result<Place> {
+    Ok(Place { position: row.count("position")?, hash: row.hash("hash")? })
 }
 
 /// The event of a row, with its place in the list.

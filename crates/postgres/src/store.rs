@@ -10,7 +10,8 @@ use bytes::Bytes;
 use persistence::{
     Audit, Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter,
     ComputeTaskFilter, DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page,
-    PageRequest, PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    PageRequest, PerformanceFilter, Place, PoolState, Result, SortOrder, Stages, Store, StoredEvent,
+    WriteSet,
 };
 use tokio::sync::broadcast;
 
@@ -225,9 +226,9 @@ impl Store for Postgres {
         rows.iter().map(|row| event::read(&Columns::of(event::TABLE, row))).collect()
     }
 
-    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
-        let rows = self.connections.read(&event::position(channel, id)).await?;
-        rows.first().map(|row| Columns::of(event::TABLE, row).count("position")).transpose()
+    async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
+        let rows = self.connections.read(&event::place(channel, id)).await?;
+        rows.first().map(|row| event::read_place(&Columns::of(event::TABLE, row))).transpose()
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {

@@ -13,7 +13,7 @@ use asset::{
     AssetKind, Change, ChannelName, Event, EventId, EventKind, Facts, Metadata, Needs, Refusal, Timestamp,
 };
 use persistence::event_log::Envelope;
-use persistence::{Batch, Error, Head, Hint, Store, StoredEvent, WriteSet};
+use persistence::{Batch, Error, Head, Hint, Place, Store, StoredEvent, WriteSet};
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
@@ -37,6 +37,8 @@ struct Decided {
     /// How many were decided, from the first one on.
     calls: usize,
     changes: Vec<Change>,
+    /// Where the log ended.
+    before: Place,
     events: Vec<StoredEvent>,
 }
 
@@ -86,7 +88,7 @@ impl Writer {
             match self.attempt_within_budget(&mut calls).instrument(span).await {
                 Ok(decided) => {
                     self.report(began, &mut calls[..decided.calls], &decided.changes);
-                    self.publish(decided.events);
+                    self.publish(decided.before, decided.events);
                     calls.drain(..decided.calls).for_each(Waiting::answer);
                 }
                 Err(Error::Conflict(_) | Error::Failed(_)) if calls.len() > 1 => {
@@ -110,11 +112,11 @@ impl Writer {
         self.options.observer.batch_served(&self.channel, &batch);
     }
 
-    fn publish(&self, events: Vec<StoredEvent>) {
+    fn publish(&self, before: Place, events: Vec<StoredEvent>) {
         if let Some(last) = events.last() {
             self.store.announce(Hint { channel: self.channel.clone(), position: last.position });
         }
-        self.feed.publish(events);
+        self.feed.publish(before, events);
     }
 
     /// Tries a batch until it succeeds, the trouble will not pass, or the budget is used up (core/TX-4, TX-5).
@@ -218,7 +220,7 @@ impl Writer {
         let mut loaded = missing(calls, &facts);
         let mut batch = self.store.begin(&self.channel, &loaded, &mut facts).await?;
         if let Some(event) = uncertain.events.first() {
-            if self.store.event_position(&self.channel, event.id).await?.is_some() {
+            if self.store.event_place(&self.channel, event.id).await?.is_some() {
                 return Ok((std::mem::take(uncertain), None));
             }
             *uncertain = Decided::default();
@@ -265,7 +267,7 @@ impl Writer {
     /// necessary: it belongs to the next batch. The first call never does.
     fn decide(&self, calls: &mut [Call], known: &mut Known) -> Decided {
         let Known { facts, head } = known;
-        let mut decided = Decided::default();
+        let mut decided = Decided { before: head.place(), ..Decided::default() };
         for call in calls {
             // Its caller may have left while the lock was another's (core/TX-10).
             if call.is_abandoned() {

@@ -5,11 +5,12 @@
 //! it can be done on many threads. Start at [`Assets::tell`].
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::RangeInclusive;
 
 use asset::ChannelName;
-use futures::StreamExt;
 use persistence::Audit;
+use persistence::audit::first;
 use prost::Message;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 use proto::event::Asset;
@@ -19,13 +20,28 @@ use sha2::{Digest, Sha256};
 /// Half of a SHA-256: nobody finds two things with the same one.
 type Fingerprint = u128;
 
+/// Finds fingerprints by their lower half: they are hashes already.
+#[derive(Debug, Default)]
+struct Low(u64);
+
+impl Hasher for Low {
+    fn write(&mut self, bytes: &[u8]) {
+        let low = bytes.first_chunk().copied().unwrap_or_default();
+        self.0 = u64::from_ne_bytes(low);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The fields of an event of which one holds the asset.
 const ASSETS: RangeInclusive<u32> = 7..=17;
 
 /// The assets that the log has told of and that were not found yet.
 #[derive(Debug, Default)]
 pub(super) struct Assets {
-    assets: HashMap<Fingerprint, (u64, Fingerprint)>,
+    assets: HashMap<Fingerprint, (u64, Fingerprint), BuildHasherDefault<Low>>,
     plans: HashMap<String, (u64, ComputePlan)>,
 }
 
@@ -189,7 +205,7 @@ impl Told {
         match self {
             Self::Plan(_, plan) => Ok(Some(Asset::ComputePlan(*plan))),
             Self::Event(position) => {
-                let event = audit.events(channel, position - 1, 1).await?.next().await.transpose()?;
+                let event = first(audit.events(channel, position - 1, 1).await?).await?;
                 Ok(event.and_then(|event| proto::Event::decode(event.encoded).ok()?.asset))
             }
         }

@@ -7,9 +7,12 @@ use std::fmt;
 
 use asset::ChannelName;
 use asset::key::Key;
+use persistence::audit::Portion;
 use persistence::event_log::{Hash, chain};
 use persistence::{Head, StoredEvent};
 use prost::Message;
+use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::Piece;
 use super::assets::Telling;
@@ -37,8 +40,15 @@ impl Log {
         self.events
     }
 
-    /// Goes on past rows that are examined elsewhere.
-    pub(super) fn pass(&mut self, rows: &[persistence::Result<StoredEvent>]) {
+    /// Where a log begins, for whoever examines its first rows.
+    pub(super) fn handed_over(self) -> oneshot::Receiver<Self> {
+        let (next, start) = oneshot::channel();
+        let _received = next.send(self);
+        start
+    }
+
+    /// Goes on past rows.
+    fn pass(&mut self, rows: &[persistence::Result<StoredEvent>]) {
         for row in rows {
             match row {
                 Ok(event) => self.stand_at(event),
@@ -47,21 +57,28 @@ impl Log {
         }
     }
 
-    /// What the rows that come next tell of assets, with their positions.
+    /// What rows tell of assets, with their positions. Waits until whoever has the rows before knows where these end, and lets whoever has
+    /// those that come next know the same, before the work begins.
     ///
     /// # Errors
     /// The store does not answer.
     pub(super) fn examine(
-        mut self,
-        rows: Vec<persistence::Result<StoredEvent>>,
+        before: oneshot::Receiver<Self>,
+        rows: Portion<StoredEvent>,
+        next: oneshot::Sender<Self>,
     ) -> anyhow::Result<Piece<(u64, Telling)>> {
+        let rows = rows.read();
+        let mut log = before.blocking_recv()?;
+        let mut end = log.clone();
+        end.pass(&rows);
+        let _received = next.send(end);
         Piece::of(rows, |event, differences| match event {
             Some(event) => {
-                let message = self.append(&event, differences)?;
+                let message = log.append(&event, differences)?;
                 Some((event.position, Telling::of(message, &event.encoded)?))
             }
             None => {
-                self.skip();
+                log.skip();
                 None
             }
         })
@@ -128,7 +145,7 @@ impl Log {
     ) -> impl Iterator<Item = &'static str> + use<> {
         let StoredEvent { id, timestamp, asset_kind, event_kind, asset_key, metadata, .. } = event;
         let columns = [
-            ("id", id.uuid().to_string() == message.id),
+            ("id", *id.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer()) == *message.id),
             ("channel", self.channel.as_str() == message.channel),
             ("timestamp", message.timestamp.map(|time| micros(&time)) == Some(timestamp.as_micros())),
             ("asset_kind", i32::from(*asset_kind) == message.asset_kind),

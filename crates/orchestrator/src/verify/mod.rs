@@ -1,7 +1,7 @@
 //! `orchestrator verify`: replays the event log of each channel and compares what it tells with the tables.
 //!
 //! Owns the command: where the store is, how the walk goes, and what is said about it. What is wrong with a log is found by `log`, what is wrong
-//! with the tables by `assets`, and `difference` has the words. Rows are looked at in pieces, on all threads. It holds about a hundred bytes for each
+//! with the tables by `assets`, and `difference` has the words. Rows are read and looked at in pieces, on all threads. It holds about a hundred bytes for each
 //! asset of one channel at a time, and the compute plans whole. Start at [`run`].
 
 mod assets;
@@ -22,6 +22,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use persistence::{Audit, Error};
 use postgres::{Postgres, PostgresOptions};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use self::assets::{Assets, Comparison, Found};
@@ -33,8 +34,6 @@ use crate::telemetry;
 const DIFFERENCES: u8 = 3;
 /// Changed assets of one kind that are shown field by field.
 const DETAILED_MAX: usize = 10_000;
-/// Rows that are looked at together, on one thread. An event may have megabytes.
-const PIECE_ROWS: usize = 64;
 
 #[derive(Args)]
 pub(crate) struct Verify {
@@ -160,14 +159,15 @@ impl Walk<'_> {
         self.progress.set_length(head.as_ref().map_or(0, |head| head.position));
         self.progress.set_message("events");
         self.progress.set_position(0);
-        let (mut log, mut told) = (Log::new(self.channel.clone()), Assets::default());
+        let mut told = Assets::default();
         let events = self.audit.events(self.channel, 0, usize::MAX).await?;
-        let pieces = events.chunks(PIECE_ROWS).map(|rows| {
-            let before = log.clone();
-            log.pass(&rows);
-            spawn_blocking(move || before.examine(rows))
+        let mut end = Log::new(self.channel.clone()).handed_over();
+        let pieces = events.map(|rows| {
+            let (next, start) = oneshot::channel();
+            let before = std::mem::replace(&mut end, start);
+            spawn_blocking(move || Log::examine(before, rows, next))
         });
-        let mut pieces = pieces.buffered(threads());
+        let mut pieces = pieces.buffered(pieces_at_once());
         while let Some(piece) = pieces.next().await {
             let Piece { rows, holds, differences } = piece??;
             self.progress.inc(rows);
@@ -175,6 +175,7 @@ impl Walk<'_> {
             holds.into_iter().for_each(|(position, telling)| told.tell(position, telling));
         }
         drop(pieces);
+        let log = end.await?;
         log.end(head.as_ref(), &mut self.differences);
         Ok((log, told))
     }
@@ -186,10 +187,10 @@ impl Walk<'_> {
         self.progress.set_position(0);
         let (mut count, mut changed) = (0, Vec::new());
         let assets = self.audit.assets(self.channel, kind).await?;
-        let pieces = assets.chunks(PIECE_ROWS).map(|rows| {
-            spawn_blocking(|| Piece::of(rows, |asset, _| Some(Found::from(server::snapshot(&asset?)))))
+        let pieces = assets.map(|rows| {
+            spawn_blocking(|| Piece::of(rows.read(), |asset, _| Some(Found::from(server::snapshot(&asset?)))))
         });
-        let mut pieces = pieces.buffered(threads());
+        let mut pieces = pieces.buffered(pieces_at_once());
         while let Some(piece) = pieces.next().await {
             let Piece { rows, holds, differences } = piece??;
             count += rows;
@@ -270,7 +271,7 @@ impl<T> Piece<T> {
     }
 }
 
-/// On how many threads rows are looked at.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+/// How many pieces are looked at, or wait for that or to be taken: more than there are threads, none of which shall wait.
+fn pieces_at_once() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postgres::testing::Cluster;
+use postgres::testing::{Cluster, TestDatabase};
 use serde_json::{Value, json};
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -89,6 +89,83 @@ async fn calls_are_unavailable_while_the_database_is_away_and_no_event_is_lost()
     }
     follow(&member, &mut seen, 6).await;
     assert_eq!(seen, member.events().await, "every event once");
+}
+
+/// Who writes first after commits were lost.
+#[derive(Clone, Copy, Debug)]
+enum Writer {
+    Nobody,
+    /// The server that the subscriber listens to.
+    Same,
+    Other,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_to_a_log_that_has_lost_its_end_are_ended_and_no_server_need_be_restarted() {
+    // core/SUB-7, SUB-11
+    for writer in [Writer::Nobody, Writer::Same, Writer::Other] {
+        let database = migrated().await;
+        let servers = [Replica::start(database.url()).await, Replica::start(database.url()).await];
+        let member = servers[0].registered("OrgA", "north").await;
+        let other = servers[1].member("OrgA", "north");
+        for number in 1..=3 {
+            member.ok(PLAN, plan(number)).await;
+        }
+        let mut seen = Vec::new();
+        follow(&member, &mut seen, 4).await;
+        let id = |position: usize| seen[position - 1]["id"].as_str().unwrap();
+        let mut open = [member.subscribe(id(4)).await, other.subscribe(id(4)).await];
+
+        lose_events_behind(2, &database).await;
+        let writing = match writer {
+            Writer::Nobody => None,
+            Writer::Same => Some(&member),
+            Writer::Other => Some(&other),
+        };
+        for number in 4..=7 {
+            if let Some(writing) = writing {
+                writing.ok(PLAN, plan(number)).await;
+            }
+        }
+        for open in &mut open {
+            match open.next(PATIENCE).await {
+                Next::Ended(refused) => assert_eq!(refused, unavailable(), "{writer:?}"),
+                Next::Event(event) => panic!("{writer:?}: after a lost event came {event}"),
+                Next::Nothing => panic!("{writer:?}: the subscription waits for a log that is no more"),
+            }
+        }
+
+        for member in [&member, &other] {
+            let lost = json!({ "start_event_id": id(4) });
+            let refused = member.wire.subscribe(&lost, &member.headers).await.unwrap().err().unwrap();
+            assert_eq!(refused.code, Code::NotFound, "{writer:?}");
+            member.ok(PLAN, plan(if std::ptr::eq(member, &other) { 9 } else { 8 })).await;
+        }
+        let log = member.events().await;
+        assert_eq!(log[..2], seen[..2], "{writer:?}");
+        for member in [&member, &other] {
+            for known in [0, 2] {
+                let mut anew = log[..known].to_vec();
+                follow(member, &mut anew, log.len()).await;
+                assert_eq!(anew, log, "{writer:?}");
+            }
+        }
+    }
+}
+
+/// What is left if the last commits of north are lost, each of which registered a plan.
+async fn lose_events_behind(position: i64, database: &TestDatabase) {
+    let lose = format!(
+        "BEGIN;
+        DELETE FROM orchestrator.compute_plan WHERE key::text IN
+            (SELECT asset_key FROM orchestrator.event WHERE channel = 'north' AND position > {position});
+        DELETE FROM orchestrator.event WHERE channel = 'north' AND position > {position};
+        UPDATE orchestrator.channel SET (position, hash, time) = (
+            SELECT position, hash, timestamp FROM orchestrator.event WHERE channel = 'north' AND position = {position}
+        ) WHERE name = 'north';
+        COMMIT"
+    );
+    sql(database).await.batch_execute(&lose).await.unwrap();
 }
 
 /// Reads on behind the events seen so far until there are so many.

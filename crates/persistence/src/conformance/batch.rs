@@ -33,7 +33,7 @@ pub async fn a_fresh_channel_is_empty(store: Arc<dyn Store>) -> Result<()> {
         []
     );
     assert_eq!(store.events_after(&channel(), 0, EventLimit::events(10)).await?, []);
-    assert_eq!(store.event_position(&channel(), key(1)).await?, None);
+    assert_eq!(store.event_place(&channel(), key(1)).await?, None);
     Ok(())
 }
 
@@ -225,7 +225,7 @@ pub async fn a_duplicate_is_a_conflict_and_leaves_nothing(store: Arc<dyn Store>)
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
     assert_eq!(plans(&*store).await?, [compute_plan(1)]);
     assert_eq!(store.head(&channel()).await?, before);
-    assert_eq!(store.event_position(&channel(), key(2)).await?, None);
+    assert_eq!(store.event_place(&channel(), key(2)).await?, None);
 
     // The channel is free for the next batch.
     apply(&*store, vec![Change::ComputePlanRegistered(Arc::new(compute_plan(9)))]).await?;

@@ -95,16 +95,16 @@ fn large(number: u32, bytes: usize) -> Envelope {
     Envelope { encoded: Bytes::from(vec![b'x'; bytes]), ..envelope(number) }
 }
 
-/// The position of an event, by its id (core/SUB-4).
+/// The place of an event, by its id (core/SUB-4).
 pub async fn events_are_found_by_id(store: Arc<dyn Store>) -> Result<()> {
-    append(&*store, (1..=3).map(envelope).collect()).await?;
-    append_in(&*store, &other_channel(), vec![envelope(4)]).await?;
+    let here = append(&*store, (1..=3).map(envelope).collect()).await?;
+    let there = append_in(&*store, &other_channel(), vec![envelope(4)]).await?;
 
-    assert_eq!(store.event_position(&channel(), key(2)).await?, Some(2));
-    assert_eq!(store.event_position(&other_channel(), key(4)).await?, Some(1));
+    assert_eq!(store.event_place(&channel(), key(2)).await?, Some(here[1].place()));
+    assert_eq!(store.event_place(&other_channel(), key(4)).await?, Some(there[0].place()));
     // Another channel's event and no event at all are the same.
-    assert_eq!(store.event_position(&channel(), key(4)).await?, None);
-    assert_eq!(store.event_position(&channel(), key(5)).await?, None);
+    assert_eq!(store.event_place(&channel(), key(4)).await?, None);
+    assert_eq!(store.event_place(&channel(), key(5)).await?, None);
     Ok(())
 }
 

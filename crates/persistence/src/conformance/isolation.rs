@@ -145,7 +145,7 @@ pub async fn no_list_shows_another_channel(store: Arc<dyn Store>) -> Result<()> 
     }
     assert_eq!(store.events_after(&other, 0, EventLimit::events(10)).await?, []);
     // An event of another channel has no position in this one (core/SUB-4).
-    assert_eq!(store.event_position(&other, events[0].id).await?, None);
+    assert_eq!(store.event_place(&other, events[0].id).await?, None);
     assert_eq!(store.head(&other).await?, Head::default());
     Ok(())
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
-    PerformanceFilter, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    PerformanceFilter, Place, PoolState, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -201,8 +201,8 @@ impl Store for MeasuredStore {
         self.metrics.measure("events_after", self.store.events_after(channel, position, limit)).await
     }
 
-    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
-        self.metrics.measure("event_position", self.store.event_position(channel, id)).await
+    async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
+        self.metrics.measure("event_place", self.store.event_place(channel, id)).await
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {

@@ -13,7 +13,7 @@ use embedded::Embedded;
 use persistence::{
     Batch, ByDateAndKey, ByDateAndPerformance, ByTimeAndPosition, ComputePlanFilter, ComputeTaskFilter,
     DataSampleFilter, Error, EventFilter, EventLimit, FunctionFilter, Head, Hint, Page, PageRequest,
-    PerformanceFilter, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
+    PerformanceFilter, Place, Result, SortOrder, Stages, Store, StoredEvent, WriteSet,
 };
 use tokio::sync::broadcast;
 
@@ -227,9 +227,9 @@ impl Store for Unreliable {
         self.store.events_after(channel, position, limit).await
     }
 
-    async fn event_position(&self, channel: &ChannelName, id: EventId) -> Result<Option<u64>> {
+    async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
         self.plan.check_away()?;
-        self.store.event_position(channel, id).await
+        self.store.event_place(channel, id).await
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {
