@@ -199,7 +199,7 @@ impl Command for RegisterComputeTasks {
         self.require_new_keys(facts)?;
         let ordered = self.require_order(facts)?;
         let registered = HashMap::with_capacity(self.tasks.len());
-        let mut registrar = Registrar { call, facts, registered, bytes: 0 };
+        let mut registrar = Registrar { call, facts, registered, bytes: 0, required_inputs: HashMap::new() };
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
@@ -260,6 +260,8 @@ struct Registrar<'a> {
     registered: HashMap<ComputeTaskKey, Arc<ComputeTask>>,
     /// What they take: a task inherits more than its request says.
     bytes: usize,
+    /// The inputs that must be given, of each function once: it may declare a great many that need not.
+    required_inputs: HashMap<FunctionKey, Vec<&'a str>>,
 }
 
 impl<'a> Registrar<'a> {
@@ -277,6 +279,7 @@ impl<'a> Registrar<'a> {
         let worker = self.choose_worker(task, data_manager)?;
         let logs_permission = self.logs_permission(data_manager, &parents);
         self.judge_inputs(task, function, data_manager, &worker)?;
+        self.require_inputs(task, function)?;
         self.judge_outputs(task, function)?;
         let registered = Arc::new(ComputeTask {
             key: task.key,
@@ -409,7 +412,7 @@ impl<'a> Registrar<'a> {
         }
     }
 
-    /// compute/TASK-18, then TASK-19.
+    /// compute/TASK-18, then the inputs that are given (compute/TASK-19).
     fn judge_inputs(
         &self,
         task: &ValidTask,
@@ -429,10 +432,17 @@ impl<'a> Registrar<'a> {
                 _ => {} // samples are judged with their manager
             }
         }
-        let missing = |(identifier, declared): (&String, &FunctionInput)| {
-            (!declared.optional && !given.contains(identifier.as_str())).then(|| identifier.clone())
-        };
-        match function.inputs.iter().find_map(missing) {
+        Ok(())
+    }
+
+    /// No input is missing (compute/TASK-19).
+    fn require_inputs(&mut self, task: &ValidTask, function: &'a Function) -> Result<(), Refusal> {
+        let required = self.required_inputs.entry(function.key).or_insert_with(|| {
+            let required = function.inputs.iter().filter(|(_, declared)| !declared.optional);
+            required.map(|(identifier, _)| identifier.as_str()).collect()
+        });
+        let given: HashSet<&str> = task.inputs.iter().map(|input| input.identifier.as_str()).collect();
+        match required.iter().find(|identifier| !given.contains(*identifier)) {
             Some(identifier) => Err(Refusal::invalid(format!("computetask input {identifier:?} is missing"))),
             None => Ok(()),
         }
