@@ -17,6 +17,7 @@ use asset::{ComputePlanKey, ComputeTaskStatus, FunctionKey, OrganizationId, Refu
 use futures::future::BoxFuture;
 use persistence::ComputeTaskFilter;
 pub(crate) use persistence::task_message::message;
+use prost::Message;
 use proto::compute_task_input::Ref;
 use proto::compute_task_input_asset::Asset;
 use service::PageSelection;
@@ -25,8 +26,24 @@ use tonic::server::NamedService;
 use tonic::{Request, Response, Status};
 
 use crate::encoded_page::{EncodedPage, unary};
-use crate::handler::{Handler, criterion, handle};
+use crate::handler::{Handler, criterion, handle, item_bytes};
 use crate::{data_manager, data_sample, model, permission};
+
+/// The largest answer about what goes into a task, in bytes: a few times what common clients take. One asset can go into a task in very many places.
+const INPUT_ASSETS_BYTES_MAX: usize = 16 << 20;
+
+/// # Errors
+/// OE0003 if they would be too much for an answer.
+fn input_asset_messages(assets: &[InputAsset]) -> Result<Vec<proto::ComputeTaskInputAsset>, Refusal> {
+    let mut bytes = 0;
+    let within_bounds = |asset| {
+        let message = input_asset_message(asset);
+        bytes += item_bytes(message.encoded_len());
+        let fits = bytes <= INPUT_ASSETS_BYTES_MAX;
+        if fits { Ok(message) } else { Err(Refusal::bad_request("the inputs are too large for one answer")) }
+    };
+    assets.iter().map(within_bounds).collect()
+}
 
 fn input_asset_message(asset: &InputAsset) -> proto::ComputeTaskInputAsset {
     let InputAsset { identifier, content } = asset;
@@ -217,7 +234,7 @@ async fn input_assets(
 ) -> Result<Response<proto::GetTaskInputAssetsResponse>, Status> {
     handle(request, |caller, proto::GetTaskInputAssetsParam { compute_task_key }| async move {
         let assets = handler.inquire(&caller, GetTaskInputAssets::new(&compute_task_key)?).await?;
-        Ok(proto::GetTaskInputAssetsResponse { assets: assets.iter().map(input_asset_message).collect() })
+        Ok(proto::GetTaskInputAssetsResponse { assets: input_asset_messages(&assets)? })
     })
     .await
 }
@@ -231,4 +248,29 @@ async fn disable_output(
         Ok(proto::DisableOutputResponse {})
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use asset::{DataManagerKey, DataSample, DataSampleKey, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_asset_in_very_many_places_is_refused() {
+        let sample = Arc::new(DataSample {
+            key: DataSampleKey::from_uuid(Uuid::nil()),
+            data_manager_keys: vec![DataManagerKey::from_uuid(Uuid::nil()); 1000],
+            owner: OrganizationId::new("Alder"),
+            checksum: String::new(),
+            creation_date: Timestamp::from_micros(0),
+        });
+        let content = InputContent::DataSample(sample);
+        let asset = InputAsset { identifier: "grain".to_owned(), content };
+        for (places, fits) in [(10, true), (1000, false)] {
+            let messages = input_asset_messages(&vec![asset.clone(); places]);
+            assert_eq!(messages.is_ok(), fits, "{places} places");
+        }
+    }
 }
