@@ -19,6 +19,7 @@ pub const STRICT_ORGANIZATION_ID_CHARACTERS_MAX: usize = 64;
 /// What the organizations that a permission names may take together, in bytes of memory: enough for more than a hundred. Tasks inherit permissions, so
 /// one list stands in as many tasks as somebody likes.
 pub const AUTHORIZED_IDS_BYTES_MAX: usize = 16 << 10;
-/// What the tasks of one registration may take together, in bytes of memory, with what they inherit: several times as much as a request of the usual
-/// largest size.
-pub const TASKS_BYTES_MAX: usize = 64 << 20;
+/// What the tasks of one registration may always take together, in bytes of memory, with what they inherit.
+pub const TASKS_BYTES: usize = 64 << 20;
+/// How many times as much as its request a larger registration may take.
+pub const TASKS_BYTES_PER_REQUEST_BYTE: usize = 16;

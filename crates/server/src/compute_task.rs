@@ -181,7 +181,8 @@ async fn register_tasks(
     request: Request<proto::RegisterTasksParam>,
 ) -> Result<Response<proto::RegisterTasksResponse>, Status> {
     handle(request, |caller, proto::RegisterTasksParam { tasks }| async move {
-        let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), handler.policy)?;
+        let command = RegisterComputeTasks::new(tasks.into_iter().map(requested).collect(), handler.policy)?
+            .of_request(caller.request_bytes);
         let expected_rows = command.task_count();
         let tasks = handler.execute_large(&caller, command, expected_rows).await?;
         if let Some(metrics) = &handler.metrics {

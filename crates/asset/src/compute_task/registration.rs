@@ -21,7 +21,7 @@ use crate::facts::{Facts, Needs};
 use crate::footprint::Footprint;
 use crate::function::{Function, FunctionInput, FunctionStatus};
 use crate::key::{ComputePlanKey, ComputeTaskKey, DataManagerKey, DataSampleKey, FunctionKey, Key, ModelKey};
-use crate::limits::TASKS_BYTES_MAX;
+use crate::limits::{TASKS_BYTES, TASKS_BYTES_PER_REQUEST_BYTE};
 use crate::metadata::Metadata;
 use crate::permission::{NewPermissions, Permission, Permissions};
 use crate::refusal::{Code, Refusal};
@@ -100,6 +100,8 @@ struct ValidOutput {
 pub struct RegisterComputeTasks {
     tasks: Vec<ValidTask>,
     keys: HashSet<ComputeTaskKey>,
+    /// What the tasks may take.
+    bytes_max: usize,
 }
 
 impl RegisterComputeTasks {
@@ -114,7 +116,14 @@ impl RegisterComputeTasks {
         let tasks: Vec<ValidTask> =
             requests.into_iter().map(|request| validate(request, policy)).collect::<Result<_, _>>()?;
         let keys = tasks.iter().map(|task| task.key).collect();
-        Ok(Self { tasks, keys })
+        Ok(Self { tasks, keys, bytes_max: TASKS_BYTES })
+    }
+
+    /// Lets the tasks of a large request, of so many bytes, take more.
+    #[must_use]
+    pub fn of_request(mut self, request_bytes: usize) -> Self {
+        self.bytes_max = self.bytes_max.max(request_bytes.saturating_mul(TASKS_BYTES_PER_REQUEST_BYTE));
+        self
     }
 
     /// How many tasks the batch holds.
@@ -203,6 +212,9 @@ impl Command for RegisterComputeTasks {
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for index in ordered {
             tasks.push(registrar.register(&self.tasks[index])?);
+            if registrar.bytes > self.bytes_max {
+                return Err(Refusal::invalid("the tasks are too large together"));
+            }
         }
         let changes = tasks.iter().flat_map(|task| {
             let used = models_by_key(task, facts).into_iter();
@@ -296,9 +308,6 @@ impl<'a> Registrar<'a> {
             creation_date: self.call.now,
         });
         self.bytes += registered.footprint();
-        if self.bytes > TASKS_BYTES_MAX {
-            return Err(Refusal::invalid("the tasks are too large together"));
-        }
         self.registered.insert(task.key, Arc::clone(&registered));
         Ok(registered)
     }

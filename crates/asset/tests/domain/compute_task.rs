@@ -203,7 +203,7 @@ fn batches_with_cycles_strangers_or_twins_are_refused() {
 #[test]
 fn tasks_that_are_too_large_together_are_refused() {
     let everybody = vec![OrganizationId::new("everybody"); 300];
-    for (count, fits) in [(10, true), (4000, false)] {
+    for (count, request_bytes, fits) in [(10, 0, true), (4000, 4 << 20, false), (4000, 16 << 20, true)] {
         let mut world = ready();
         let tasks = (1..=count).map(|number| {
             let mut task = new_task(number, MILL, PLAN, &[]);
@@ -213,8 +213,9 @@ fn tasks_that_are_too_large_together_are_refused() {
             }
             task
         });
-        let command = RegisterComputeTasks::new(tasks.collect(), Policy::default()).unwrap();
+        let command =
+            RegisterComputeTasks::new(tasks.collect(), Policy::default()).unwrap().of_request(request_bytes);
         let refused = code(world.call("Alder", &command));
-        assert_eq!(refused, (!fits).then_some(Code::InvalidAsset), "{count} tasks");
+        assert_eq!(refused, (!fits).then_some(Code::InvalidAsset), "{count} tasks of {request_bytes} bytes");
     }
 }
