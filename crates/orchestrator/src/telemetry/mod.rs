@@ -93,6 +93,8 @@ fn filter(log: Log) -> Targets {
     let targets = Targets::new().with_default(level.min(LevelFilter::INFO));
     let targets = targets.with_targets(OURS.map(|target| (target, level)));
     let targets = targets.with_targets(CARRIERS.map(|target| (target, LevelFilter::OFF)));
+    // It passes on the notices of the database: what is there already was skipped, and the like.
+    let targets = targets.with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let targets = targets.with_target(SPANS, LevelFilter::OFF);
     targets.with_target(SQL, if log.sql_verbose { level } else { LevelFilter::OFF })
 }

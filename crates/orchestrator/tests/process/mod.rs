@@ -54,11 +54,10 @@ impl Process {
         let mut command = orchestrator(&arguments, &[("LOG_LEVEL", "error")]);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let output = child.stdout.take().unwrap();
-        let (address, lines) = first_match(output, |line| {
+        Self::listening(child, output, |line| {
             let rest = line.split("listens on ").nth(1)?;
             rest.split(' ').next().map(str::to_owned)
-        });
-        Self { child, address, lines }
+        })
     }
 
     /// `orchestrator serve` on this database, on free ports, for `mychannel` with three organizations.
@@ -70,11 +69,21 @@ impl Process {
     pub(crate) fn serving(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().unwrap();
-        let (address, lines) = first_match(log, |line| {
+        Self::listening(child, log, |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             (line["message"] == "serving").then(|| line["address"].as_str().unwrap().to_owned())
-        });
-        Self { child, address, lines }
+        })
+    }
+
+    /// A child that says in a line of its output where it listens. If it does not say, it is killed all the same.
+    fn listening(
+        child: Child,
+        output: impl std::io::Read + Send + 'static,
+        find: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> Self {
+        let mut process = Self { child, address: String::new(), lines: mpsc::channel().1 };
+        (process.address, process.lines) = first_match(output, find);
+        process
     }
 
     /// Waits for a line with this text, and returns it.
