@@ -46,8 +46,8 @@ enum Found {
     Events(Vec<Arc<StoredEvent>>),
     /// Nothing newer is known.
     Nothing,
-    /// The next event is older than the ring.
-    Older,
+    /// The place is not here: it is older than the ring, or newer, as another process may have told. The store knows it, or has lost it.
+    Elsewhere,
 }
 
 impl Ring {
@@ -111,8 +111,8 @@ impl Ring {
                 let next = self.events.iter().skip(passed).take(limit.events);
                 Found::Events(next.take_while(|event| room.takes(event.encoded.len())).cloned().collect())
             }
-            None if place.position < self.start.position => Found::Older,
-            _ => Found::Nothing,
+            Some(_) => Found::Nothing,
+            None => Found::Elsewhere,
         })
     }
 }
@@ -280,7 +280,7 @@ impl Feed {
     }
 
     fn after(&self, place: Place) -> Result<Found, Contradiction> {
-        self.ring().as_ref().map_or(Ok(Found::Older), |ring| ring.after(place, self.batch_max))
+        self.ring().as_ref().map_or(Ok(Found::Elsewhere), |ring| ring.after(place, self.batch_max))
     }
 }
 
@@ -347,7 +347,7 @@ impl Subscription {
             let events = match self.feed.after(self.place) {
                 Ok(Found::Events(events)) => events,
                 Ok(Found::Nothing) => Vec::new(),
-                Ok(Found::Older) => self.stored().await?,
+                Ok(Found::Elsewhere) => self.stored().await?,
                 Err(Contradiction) => return Err(self.lost()),
             };
             if let Some(last) = events.last() {
@@ -442,11 +442,18 @@ mod tests {
             ring.join(Place::default(), events.collect()).unwrap();
             assert_eq!(ring.events.len(), kept_max);
             assert!(ring.bytes <= RING_BYTES_MAX || ring.events.len() == 1);
-            assert!(matches!(ring.after(place(0), TEN), Ok(Found::Older)), "who is behind reads the store");
+            assert!(
+                matches!(ring.after(place(0), TEN), Ok(Found::Elsewhere)),
+                "who is behind reads the store"
+            );
             let oldest = ring.events[0].position;
             assert_eq!(positions(&ring), (oldest..=count).collect::<Vec<_>>());
             assert!(matches!(ring.after(place(oldest - 1), TEN), Ok(Found::Events(_))));
             assert!(matches!(ring.after(place(count), TEN), Ok(Found::Nothing)));
+            assert!(
+                matches!(ring.after(place(count + 1), TEN), Ok(Found::Elsewhere)),
+                "the store may have lost it"
+            );
         }
     }
 
@@ -479,7 +486,7 @@ mod tests {
         ring.join(before, events).unwrap();
         assert_eq!((positions(&ring), ring.bytes), (vec![9], 1));
         assert!(
-            matches!(ring.after(place(6), TEN), Ok(Found::Older)),
+            matches!(ring.after(place(6), TEN), Ok(Found::Elsewhere)),
             "7 and 8 are to be read from the store"
         );
     }
