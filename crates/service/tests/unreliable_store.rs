@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asset::compute_plan::{NewComputePlan, RegisterComputePlan, RenameComputePlan};
+use asset::key::Key;
 use asset::organization::RegisterOrganization;
 use asset::refusal::Code;
-use asset::{ChannelName, OrganizationId, Policy};
+use asset::{ChannelName, EventId, OrganizationId, Policy};
 use bytes::Bytes;
 use embedded::Embedded;
-use persistence::{EventLimit, Store};
+use persistence::{EventLimit, Place, Store};
 use service::{Failure, Options, Service};
 use store::{Trouble, Unreliable};
+use uuid::Uuid;
 
 fn north() -> ChannelName {
     ChannelName::new("north")
@@ -218,4 +220,15 @@ async fn facts_are_remembered_until_they_are_too_large() {
         service.execute(&north(), &alder(), renamed(1, "another")).await.unwrap();
         assert_eq!(store.whole_batches() > steps, remembered, "at most {facts_bytes_kept_max} bytes");
     }
+}
+
+#[tokio::test]
+async fn a_subscriber_behind_an_event_that_was_lost_before_this_process_knew_it_is_ended() {
+    // core/SUB-7
+    let case = Case::new(false).await;
+    case.store.lose(Place { position: 3, hash: [7; 32] });
+    let start = Some(EventId::from_uuid(Uuid::max()));
+    let mut subscription = case.service.subscribe(&north(), &alder(), start).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(20), subscription.next()).await;
+    assert_eq!(told.expect("it does not wait for what is no more").err(), Some(Failure::Unavailable));
 }

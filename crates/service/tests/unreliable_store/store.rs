@@ -35,6 +35,7 @@ struct Plan {
     is_away: AtomicBool,
     refused_name: Mutex<Option<String>>,
     whole_batches: AtomicUsize,
+    lost: Mutex<Option<Place>>,
 }
 
 /// The store.
@@ -67,6 +68,11 @@ impl Unreliable {
     /// A batch with a new plan of this name fails.
     pub(crate) fn refuse_plans_named(&self, name: &str) {
         *self.plan.refused_name.lock().unwrap() = Some(name.to_owned());
+    }
+
+    /// All events that are looked for stood at this place, which the log does not have any more.
+    pub(crate) fn lose(&self, place: Place) {
+        *self.plan.lost.lock().unwrap() = Some(place);
     }
 
     /// How many batches came in one step.
@@ -229,7 +235,8 @@ impl Store for Unreliable {
 
     async fn event_place(&self, channel: &ChannelName, id: EventId) -> Result<Option<Place>> {
         self.plan.check_away()?;
-        self.store.event_place(channel, id).await
+        let lost = *self.plan.lost.lock().unwrap();
+        if lost.is_some() { Ok(lost) } else { self.store.event_place(channel, id).await }
     }
 
     async fn head(&self, channel: &ChannelName) -> Result<Head> {
