@@ -35,9 +35,9 @@ const ATTEMPTS_MAX: usize = 3;
 const NOTICEABLE: Duration = Duration::from_millis(100);
 /// What the server may take while it is attacked: the requests that one organization may have under way, decoded and not, and its answers.
 const TAKEN_KIB_MAX: u64 = 384 * 1024;
-/// What the server may keep beside the plans: statements and connections made ready, the tables of counts at the size they once had, and what the
-/// allocator has in pages that are partly in use.
-const KEPT_KIB_MAX: u64 = 24 * 1024;
+/// What the server may keep beside the plans: the page caches of up to ten readers, which long lists fill and which stay within 8 MiB each, statements and
+/// connections made ready, the tables of counts at the size they once had, and what the allocator has in pages that are partly in use.
+const KEPT_KIB_MAX: u64 = 48 * 1024;
 /// What it may keep of each plan: its row and its event in a store that is memory, with their indexes, and while it is new its facts and its place among
 /// the newest events.
 const PLAN_KIB_MAX: u64 = 3;
