@@ -90,19 +90,25 @@ impl<K, A> Default for ByKey<K, A> {
 impl<K: Key, A: Footprint> ByKey<K, A> {
     /// Records the asset with this key.
     pub fn put(&mut self, key: K, asset: Arc<A>) {
-        self.bytes += asset.footprint();
-        if let Some(Slot::Here(before)) = self.slots.insert(key, Slot::Here(asset)) {
-            self.bytes -= before.footprint();
-        }
+        self.replace(key, Slot::Here(asset));
+    }
+
+    /// Records that the key belongs to another channel.
+    pub fn put_elsewhere(&mut self, key: K) {
+        self.replace(key, Slot::Elsewhere);
+    }
+
+    fn replace(&mut self, key: K, slot: Slot<A>) {
+        let bytes = |slot: &Slot<A>| match slot {
+            Slot::Here(asset) => asset.footprint(),
+            Slot::Elsewhere | Slot::Absent => 0,
+        };
+        self.bytes += bytes(&slot);
+        self.bytes -= self.slots.insert(key, slot).as_ref().map_or(0, bytes);
     }
 }
 
 impl<K: Key, A> ByKey<K, A> {
-    /// Records that the key belongs to another channel.
-    pub fn put_elsewhere(&mut self, key: K) {
-        self.slots.insert(key, Slot::Elsewhere);
-    }
-
     /// Records that each of these keys is free, unless something is known about it.
     fn put_absent(&mut self, keys: &BTreeSet<K>) {
         for key in keys {

@@ -1,10 +1,10 @@
 //! Compute tasks: their rows, how they are loaded as facts, written, and listed.
 //!
 //! The status has a row of its own, so that a change of it is small; the rest of a task never changes, inputs and
-//! outputs included. It is kept as the message that is sent, beside what tasks are looked for by. What is asked in the other direction has a table of its own: the children of a task, and the
-//! tasks that name a model as input. What a batch loads is found by keys alone and tells by its column `here`
-//! whether it is of the channel: a condition on the channel would tempt the database to walk through all of the
-//! channel's tasks (see `plans.rs`).
+//! outputs included. It is kept as the message that is sent, beside what tasks are looked for by. What is asked in the
+//! other direction has a table of its own: the children of a task, and the tasks that name a model as input. What a
+//! batch loads is found by keys alone and tells by its column `here` whether it is of the channel: a condition on the
+//! channel would tempt the database to walk through all of the channel's tasks (see `plans.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

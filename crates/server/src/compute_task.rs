@@ -1,10 +1,9 @@
 //! Compute tasks over gRPC (compute/TASK-1 … TASK-73).
 //!
-//! Lists send tasks as they are stored; that is why this service is written by hand, see `encoded_page`. Start at [`ComputeTaskService`].
+//! Lists send tasks as they are stored; that is why this service is written by hand, see `by_hand`. Start at [`ComputeTaskService`].
 
-use std::convert::{Infallible, identity};
+use std::convert::identity;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use asset::compute_task::action::{ApplyComputeTaskAction, ComputeTaskAction};
 use asset::compute_task::inquiry::{GetComputeTask, GetTaskInputAssets, InputAsset, InputContent};
@@ -14,7 +13,6 @@ use asset::compute_task::registration::{
 };
 use asset::key::Key;
 use asset::{ComputePlanKey, ComputeTaskStatus, FunctionKey, OrganizationId, Refusal};
-use futures::future::BoxFuture;
 use persistence::ComputeTaskFilter;
 pub(crate) use persistence::task_message::message;
 use prost::Message;
@@ -22,10 +20,9 @@ use proto::compute_task_input::Ref;
 use proto::compute_task_input_asset::Asset;
 use service::PageSelection;
 use tonic::body::Body;
-use tonic::server::NamedService;
 use tonic::{Request, Response, Status};
 
-use crate::encoded_page::{EncodedPage, unary};
+use crate::by_hand::{Call, EncodedPage, Methods};
 use crate::handler::{Handler, criterion, handle, item_bytes};
 use crate::{data_manager, data_sample, model, permission};
 
@@ -119,60 +116,22 @@ fn filter(message: Option<proto::TaskQueryFilter>) -> Result<Option<ComputeTaskF
     Ok((status == 0 || known_status.is_some()).then_some(filter))
 }
 
-/// Serves `orchestrator.ComputeTaskService`.
-#[derive(Clone)]
-pub(crate) struct ComputeTaskService {
-    /// Carries out the calls.
-    pub(crate) handler: Arc<Handler>,
-    /// The largest request that is read, in bytes.
-    pub(crate) message_bytes_max: usize,
-}
+/// `orchestrator.ComputeTaskService`.
+pub(crate) struct ComputeTaskService;
 
-impl NamedService for ComputeTaskService {
+impl Methods for ComputeTaskService {
     const NAME: &'static str = proto::compute_task_service_server::SERVICE_NAME;
-}
 
-impl tower::Service<http::Request<Body>> for ComputeTaskService {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { handler, message_bytes_max } = self.clone();
-        Box::pin(async move {
-            Ok(match request.uri().path() {
-                "/orchestrator.ComputeTaskService/RegisterTasks" => {
-                    unary(request, message_bytes_max, |request| register_tasks(Arc::clone(&handler), request))
-                        .await
-                }
-                "/orchestrator.ComputeTaskService/GetTask" => {
-                    unary(request, message_bytes_max, |request| get_task(Arc::clone(&handler), request)).await
-                }
-                "/orchestrator.ComputeTaskService/QueryTasks" => {
-                    unary(request, message_bytes_max, |request| query_tasks(Arc::clone(&handler), request))
-                        .await
-                }
-                "/orchestrator.ComputeTaskService/ApplyTaskAction" => {
-                    unary(request, message_bytes_max, |request| {
-                        apply_task_action(Arc::clone(&handler), request)
-                    })
-                    .await
-                }
-                "/orchestrator.ComputeTaskService/GetTaskInputAssets" => {
-                    unary(request, message_bytes_max, |request| input_assets(Arc::clone(&handler), request))
-                        .await
-                }
-                "/orchestrator.ComputeTaskService/DisableOutput" => {
-                    unary(request, message_bytes_max, |request| disable_output(Arc::clone(&handler), request))
-                        .await
-                }
-                _ => Status::unimplemented("unknown method").into_http(),
-            })
-        })
+    async fn carry_out(call: Call) -> http::Response<Body> {
+        match call.method() {
+            "RegisterTasks" => call.unary(register_tasks).await,
+            "GetTask" => call.unary(get_task).await,
+            "QueryTasks" => call.unary(query_tasks).await,
+            "ApplyTaskAction" => call.unary(apply_task_action).await,
+            "GetTaskInputAssets" => call.unary(input_assets).await,
+            "DisableOutput" => call.unary(disable_output).await,
+            _ => Call::unknown(),
+        }
     }
 }
 

@@ -1,16 +1,13 @@
 //! Events over gRPC: the encoding of an event, queries, and subscriptions (core/EVT-1 … EVT-22, SUB-1 … SUB-18).
 //!
 //! Events are stored as the bytes that go on the wire, and leave as such: nothing here decodes them. That is why this service is written by
-//! hand, see `encoded_page`. Start at [`EventService`].
+//! hand, see `by_hand`. Start at [`EventService`].
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use asset::key::Key;
 use asset::{Event, EventAsset, EventId, Refusal};
 use bytes::{BufMut, Bytes};
-use futures::future::BoxFuture;
 use futures::stream::{self, Stream, TryStreamExt};
 use persistence::{EventFilter, SortOrder};
 use prost::Message;
@@ -18,13 +15,11 @@ use proto::event::Asset;
 use service::{PageSelection, Subscription};
 use tonic::body::Body;
 use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstDecoder;
-use tower::service_fn;
 
+use crate::by_hand::{Call, EncodedPage, Methods};
 use crate::caller::Caller;
-use crate::encoded_page::{EncodedPage, unary};
 use crate::handler::{Handler, criterion, handle, without_nul};
 use crate::{
     asset_kind, compute_plan, compute_task, data_manager, data_sample, failure_report, function, model,
@@ -66,47 +61,18 @@ pub fn snapshot(asset: &EventAsset) -> Asset {
     }
 }
 
-/// Serves `orchestrator.EventService`.
-#[derive(Clone)]
-pub(crate) struct EventService {
-    /// Carries out the calls.
-    pub(crate) handler: Arc<Handler>,
-    /// The largest request that is read, in bytes.
-    pub(crate) message_bytes_max: usize,
-}
+/// `orchestrator.EventService`.
+pub(crate) struct EventService;
 
-impl NamedService for EventService {
+impl Methods for EventService {
     const NAME: &'static str = proto::event_service_server::SERVICE_NAME;
-}
 
-impl tower::Service<http::Request<Body>> for EventService {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { handler, message_bytes_max } = self.clone();
-        Box::pin(async move {
-            Ok(match request.uri().path() {
-                "/orchestrator.EventService/QueryEvents" => {
-                    unary(request, message_bytes_max, |request| query_events(Arc::clone(&handler), request))
-                        .await
-                }
-                "/orchestrator.EventService/SubscribeToEvents" => {
-                    let subscribe = service_fn(|request| subscribe_to_events(Arc::clone(&handler), request));
-                    let codec = EncodedEventCodec;
-                    Grpc::new(codec)
-                        .max_decoding_message_size(message_bytes_max)
-                        .server_streaming(subscribe, request)
-                        .await
-                }
-                _ => Status::unimplemented("unknown method").into_http(),
-            })
-        })
+    async fn carry_out(call: Call) -> http::Response<Body> {
+        match call.method() {
+            "QueryEvents" => call.unary(query_events).await,
+            "SubscribeToEvents" => call.server_streaming(EncodedEventCodec, subscribe_to_events).await,
+            _ => Call::unknown(),
+        }
     }
 }
 

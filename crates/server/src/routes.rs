@@ -19,6 +19,7 @@ use proto::profiling_service_server::ProfilingServiceServer;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 
+use crate::by_hand::ByHand;
 use crate::compute_task::ComputeTaskService;
 use crate::event::EventService;
 use crate::handler::Handler;
@@ -70,13 +71,13 @@ pub(crate) fn routes(
         .add_service(application!(DatasetServiceServer))
         .add_service(application!(FunctionServiceServer))
         .add_service(application!(ComputePlanServiceServer))
-        .add_service(ComputeTaskService { handler: Arc::clone(handler), message_bytes_max })
+        .add_service(ByHand::<ComputeTaskService>::new(handler, message_bytes_max))
         .add_service(application!(ModelServiceServer))
         .add_service(application!(PerformanceServiceServer))
         .add_service(application!(FailureReportServiceServer))
         .add_service(application!(ProfilingServiceServer))
         .add_service(application!(InfoServiceServer))
-        .add_service(EventService { handler: Arc::clone(handler), message_bytes_max })
+        .add_service(ByHand::<EventService>::new(handler, message_bytes_max))
         .add_service(small!(HealthServer::new(HealthService(stopping))))
         .add_service(small!(reflection().build_v1().map_err(Error::descriptors)?))
         .add_service(small!(reflection().build_v1alpha().map_err(Error::descriptors)?))
